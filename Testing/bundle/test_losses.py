@@ -42,7 +42,13 @@ CASES = {
         -(math.log(0.9) + math.log(0.8)) / 2 - math.log(0.8 / 1.1),
     ),
     # the ignored pixel counts nowhere
-    "ignored pixel": ([[0.5, 0.5], [0.5, 0.5], [0.01, 0.99]], [0, 1, IGNORE], 0.3, 0.0, math.log(2) + 0.3 * math.log(3)),
+    "ignored pixel": (
+        [[0.5, 0.5], [0.5, 0.5], [0.01, 0.99]],
+        [0, 1, IGNORE],
+        0.3,
+        0.0,
+        math.log(2) + 0.3 * math.log(3),
+    ),
     "everything ignored": ([[0.5, 0.5]], [IGNORE], 0.3, 1.0, 0.0),
 }
 

@@ -60,10 +60,7 @@ def _quantize(weight: Tensor, channel: int) -> tuple[Tensor, Tensor]:
     largest = weight.abs().amax(dim=others, keepdim=True).clamp_min(torch.finfo(torch.float32).tiny)
     candidates = [largest * share / _STEPS for share in _CLIPPING]
     errors = torch.stack(
-        [
-            (_round(weight, scale) * scale - weight).square().sum(dim=others, keepdim=True)
-            for scale in candidates
-        ]
+        [(_round(weight, scale) * scale - weight).square().sum(dim=others, keepdim=True) for scale in candidates]
     )
     scale = torch.stack(candidates).gather(0, errors.argmin(dim=0, keepdim=True)).squeeze(0)
     return _round(weight, scale).to(torch.int8), scale

@@ -1,0 +1,97 @@
+import io
+from pathlib import Path
+
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+from hypothesis import given
+from PIL import Image
+
+from rasnet.errors import RASNetError
+from rasnet.masks import (
+    decode_mask,
+    encode_mask,
+    mask_sha256,
+    mask_values,
+    read_mask,
+    temporary_name,
+    write_mask,
+    write_whole,
+)
+
+PALETTE = np.arange(768, dtype=np.int64).reshape(256, 3).astype(np.uint8)
+masks = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40))
+
+
+@given(mask=masks)
+def test_every_mask_comes_back_as_it_was(mask):
+    again = decode_mask(encode_mask(mask, PALETTE))
+    assert again.dtype == np.uint8
+    np.testing.assert_array_equal(again, mask)
+    assert mask_sha256(again) == mask_sha256(mask)
+
+
+@given(mask=masks)
+def test_values_are_those_that_occur(mask):
+    assert mask_values(mask) == np.unique(mask).tolist()
+
+
+def test_the_hash_is_of_the_pixels_not_of_the_file():
+    mask = np.eye(9, dtype=np.uint8)
+    other = decode_mask(encode_mask(mask, PALETTE[::-1]))
+    assert mask_sha256(other) == mask_sha256(mask)
+    assert mask_sha256(np.asfortranarray(mask)) == mask_sha256(mask)
+    assert mask_sha256(1 - mask) != mask_sha256(mask)
+
+
+def test_viewers_show_the_palette(tmp_path):
+    mask = np.array([[0, 1], [2, 255]], np.uint8)
+    write_mask(tmp_path / "m.png", mask, PALETTE)
+    with Image.open(tmp_path / "m.png") as image:
+        assert image.mode == "P"
+        np.testing.assert_array_equal(np.array(image.convert("RGB")), PALETTE[mask])
+
+
+def test_grey_masks_of_other_programs_are_read(tmp_path):
+    mask = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    Image.fromarray(mask).save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "grey.png"), mask)
+
+
+def _png(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "not a whole image"),
+        (b"text", "not a whole image"),
+        (encode_mask(np.eye(64, dtype=np.uint8), PALETTE)[:-40], "not a whole image"),
+        (_png(Image.new("RGB", (4, 4))), "holds colours"),
+    ],
+)
+def test_what_is_no_mask_is_refused(tmp_path, data, words):
+    path = tmp_path / "bad.png"
+    path.write_bytes(data)
+    with pytest.raises(RASNetError, match=words) as caught:
+        read_mask(path)
+    assert str(path) in str(caught.value)
+
+
+def test_an_absent_mask_is_named(tmp_path):
+    with pytest.raises(RASNetError, match=r"absent\.png"):
+        read_mask(tmp_path / "absent.png")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "file"
+    write_whole(path, b"old")
+    temporary_name(path).symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]

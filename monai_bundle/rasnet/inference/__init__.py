@@ -1,0 +1,51 @@
+"""From pixels to masks: one path for the bundle, the command line and 3D Slicer.
+
+The names below load what they need when they are used, so that importing this package needs neither torch nor MONAI.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rasnet.inference.engine import CaseHandler, prepare_frames
+    from rasnet.inference.frames import FrameBatch, FrameBatches
+    from rasnet.inference.pipeline import open_case, segment_video
+    from rasnet.inference.segmenter import Prediction, Segmenter
+    from rasnet.inference.sink import CaseSink
+    from rasnet.inference.torch_backend import TorchBackend, place
+
+_MODULES = {
+    "CaseHandler": "engine",
+    "CaseSink": "sink",
+    "FrameBatch": "frames",
+    "FrameBatches": "frames",
+    "Prediction": "segmenter",
+    "Segmenter": "segmenter",
+    "TorchBackend": "torch_backend",
+    "open_case": "pipeline",
+    "place": "torch_backend",
+    "prepare_frames": "engine",
+    "segment_video": "pipeline",
+}
+
+__all__ = [
+    "CaseHandler",
+    "CaseSink",
+    "FrameBatch",
+    "FrameBatches",
+    "Prediction",
+    "Segmenter",
+    "TorchBackend",
+    "open_case",
+    "place",
+    "prepare_frames",
+    "segment_video",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,0 +1,137 @@
+"""Frames for a model: what a case still lacks, decoded ahead, cropped and stacked into batches."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from rasnet.case import Case
+from rasnet.video import Frame, VideoSource
+
+# Batches decoded ahead: enough to keep a model busy, and few enough for frames of 4K.
+_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class FrameBatch:
+    """Frames on their way to a model.
+
+    Attributes:
+        indices: of the frames in their source.
+        pts: presentation times in seconds, one a frame.
+        rgb: uint8 (B, H, W, 3), the region of interest.
+    """
+
+    indices: tuple[int, ...]
+    pts: tuple[float, ...]
+    rgb: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class FrameBatches:
+    """The frames that a case still lacks, in order, decoded by a thread ahead of whoever iterates.
+
+    Memory does not grow with the length of the video. Frames that cannot be decoded are left out; the source
+    tells of them (`VideoSource.damage`).
+
+    Args:
+        case: whose missing frames are wanted, taken from its source and cropped to its region of interest.
+        batch_size: frames in a batch; the last may hold fewer.
+
+    Attributes:
+        case: the case.
+        source: the video, open until `close`.
+        total: how many frames are wanted.
+    """
+
+    def __init__(self, case: Case, batch_size: int) -> None:
+        self.case = case
+        self.source: VideoSource = case.open_source()
+        self.batch_size = batch_size
+        self._wanted = case.missing()
+        self.total = len(self._wanted)
+
+    def __len__(self) -> int:
+        return -(-self.total // self.batch_size)
+
+    def __iter__(self) -> Iterator[FrameBatch]:
+        batches: queue.Queue[FrameBatch | BaseException | None] = queue.Queue(_AHEAD)
+        stopped = threading.Event()
+        decoder = threading.Thread(target=self._decode, args=(batches, stopped), name="decode", daemon=True)
+        decoder.start()
+        try:
+            while (batch := batches.get()) is not None:
+                if isinstance(batch, BaseException):
+                    raise batch
+                yield batch
+        finally:
+            stopped.set()
+            while decoder.is_alive():  # it may be waiting for room in the queue
+                _drain(batches)
+                decoder.join(0.01)
+
+    def close(self) -> None:
+        """Close the source."""
+        self.source.close()
+
+    def _decode(self, batches: queue.Queue[FrameBatch | BaseException | None], stopped: threading.Event) -> None:
+        try:
+            pending: list[Frame] = []
+            for frame in self._frames():
+                if stopped.is_set():
+                    return
+                pending.append(frame)
+                if len(pending) == self.batch_size:
+                    batches.put(self._stack(pending))
+                    pending = []
+            if pending:
+                batches.put(self._stack(pending))
+            batches.put(None)
+        except BaseException as error:  # the consumer's thread raises it
+            batches.put(error)
+
+    def _frames(self) -> Iterator[Frame]:
+        for start, stop, step in runs(self._wanted):
+            yield from self.source.read(start, stop, step)
+
+    def _stack(self, frames: Sequence[Frame]) -> FrameBatch:
+        return FrameBatch(
+            indices=tuple(frame.index for frame in frames),
+            pts=tuple(frame.pts for frame in frames),
+            rgb=np.stack([self.case.info.roi.crop(frame.rgb) for frame in frames]),
+        )
+
+
+def runs(indices: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Write increasing indices as few evenly spaced ranges, so that each is read in one go.
+
+    Yields:
+        Start, stop and step of each range, in order.
+
+    Examples:
+        >>> list(runs([0, 1, 2, 7, 9, 11]))
+        [(0, 3, 1), (7, 12, 2)]
+    """
+    first = 0
+    while first < len(indices):
+        last = first
+        step = indices[first + 1] - indices[first] if first + 1 < len(indices) else 1
+        while last + 1 < len(indices) and indices[last + 1] - indices[last] == step:
+            last += 1
+        yield indices[first], indices[last] + 1, step
+        first = last + 1
+
+
+def _drain(batches: queue.Queue[FrameBatch | BaseException | None]) -> None:
+    try:
+        while True:
+            batches.get_nowait()
+    except queue.Empty:
+        pass

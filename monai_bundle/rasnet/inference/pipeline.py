@@ -1,0 +1,130 @@
+"""A video in, a case out: decode, segment, track and write, with memory that does not grow with the video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rasnet.bundle import file_sha256, weights_path
+from rasnet.case import Case, CaseInfo, ModelInfo
+from rasnet.errors import RASNetError
+from rasnet.inference.frames import FrameBatches
+from rasnet.inference.sink import CaseSink
+from rasnet.labels import LabelSchema
+from rasnet.progress import Progress, SilentProgress
+from rasnet.video import RegionOfInterest, VideoSource, find_roi, open_source
+
+if TYPE_CHECKING:
+    from rasnet.inference.torch_backend import Device
+
+RELEASED_SCHEMA = "instrument_parts"
+"""The label schema of the released weights, which ``metadata.json`` describes as its output channels."""
+
+
+def segment_video(
+    source: VideoSource,
+    folder: str | Path,
+    *,
+    weights: str | Path | None = None,
+    device: Device = "auto",
+    batch_size: int | None = None,
+    start: int = 0,
+    stop: int | None = None,
+    step: int = 1,
+    roi: RegionOfInterest | None = None,
+    progress: Progress | None = None,
+) -> Case:
+    """Segment a video into a case; a case that is there already is gone on with.
+
+    Args:
+        source: the video.
+        folder: of the case.
+        weights: checkpoint; the released one by default.
+        device: where the network runs.
+        batch_size: frames that go through the network at once; a good number for the device by default.
+        start: first frame.
+        stop: one past the last frame; None for the end.
+        step: take every step-th frame.
+        roi: what of the frame is picture; found from the video by default.
+        progress: told of every frame.
+
+    Returns:
+        The case; frames that could not be decoded are missing in it.
+
+    Raises:
+        RASNetError: the video, the weights or the case are not what they should be, or the disk is full.
+    """
+    from rasnet.inference.torch_backend import TorchBackend
+
+    progress = progress or SilentProgress()
+    weights = Path(weights or weights_path())
+    # Before the case: wrong weights must leave no folder behind.
+    backend = TorchBackend(weights, device)
+    case = open_case(source, folder, weights, backend=backend.name, start=start, stop=stop, step=step, roi=roi)
+    frames = FrameBatches(case, batch_size or backend.batch_size)
+    try:
+        progress.start("segment", frames.total)
+        with CaseSink(case, progress) as sink:
+            for batch in frames:
+                sink.write(batch, *backend(batch.rgb))
+        report_end(frames, progress)
+    finally:
+        frames.close()
+    return case
+
+
+def open_case(
+    source: VideoSource | str | Path,
+    folder: str | Path,
+    weights: str | Path,
+    *,
+    backend: str,
+    schema: str = RELEASED_SCHEMA,
+    start: int = 0,
+    stop: int | None = None,
+    step: int = 1,
+    roi: RegionOfInterest | None = None,
+) -> Case:
+    """Make the case that a model's predictions go into, or open it to go on.
+
+    Args:
+        source: a video, or its path.
+        folder: of the case.
+        weights: the model's file, which the case remembers by its hash.
+        backend: what runs the model.
+        schema: name or path of the model's label schema.
+        start: first frame.
+        stop: one past the last frame; None for the end.
+        step: take every step-th frame.
+        roi: what of the frame is picture; an existing case's own, or found from the video, by default.
+
+    Raises:
+        RASNetError: there are no weights or no video, or the folder holds something else.
+    """
+    weights = Path(weights)
+    if not weights.is_file():
+        raise RASNetError(f"there are no weights at {weights}; give the path of a checkpoint")
+    video = source if isinstance(source, VideoSource) else open_source(source)
+    try:
+        exists = (Path(folder) / "case.json").exists()
+        labels = LabelSchema.load(schema)
+        return Case.create_or_resume(
+            folder,
+            source=video,
+            schema=labels,
+            roi=roi or (CaseInfo.read(Path(folder)).roi if exists else find_roi(video)),
+            model=ModelInfo(name=f"rasnet_{labels.name}", sha256=file_sha256(weights), backend=backend),
+            start=start,
+            stop=stop,
+            step=step,
+        )
+    finally:
+        if video is not source:
+            video.close()
+
+
+def report_end(frames: FrameBatches, progress: Progress) -> None:
+    """Tell which frames could not be decoded, and end the task."""
+    for damage in frames.source.damage:
+        progress.note(f"frames {damage.first} to {damage.last} could not be decoded: {damage.reason}")
+    progress.finish(case=str(frames.case.folder.resolve()), frames=frames.total, damaged=len(frames.source.damage))

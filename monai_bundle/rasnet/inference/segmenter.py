@@ -1,0 +1,156 @@
+"""From pixels to masks in one module: frames go in as bytes and masks come out as bytes."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+PAPER_PIXELS = 320 * 256
+"""Pixels of the network's input in the paper, which resizes every frame to 320x256."""
+
+NETWORK_STRIDE = 32
+
+# Pixels of the network's input, as a share, under which a disagreement about an instrument hardly counts.
+_NEGLIGIBLE = 0.005
+
+
+class Prediction(NamedTuple):
+    """What a model says of a batch of frames.
+
+    Attributes:
+        classes: uint8 (B, H, W), the class of every pixel.
+        uncertainty: float32 (B, C), 0 (sure) to 1: the Dice that the model expects to miss, for the instrument as
+            a whole in column 0 and for class c in column c.
+    """
+
+    classes: Tensor
+    uncertainty: Tensor
+
+
+def network_size(height: int, width: int, pixels: int = PAPER_PIXELS) -> tuple[int, int]:
+    """Choose the network's input size for a picture: its shape, the paper's number of pixels, multiples of 32.
+
+    Args:
+        height: of the picture, in pixels.
+        width: of the picture, in pixels.
+        pixels: wanted number of pixels of the input.
+
+    Returns:
+        Height and width of the network's input.
+
+    Examples:
+        >>> network_size(1024, 1280)  # EndoVis 2017
+        (256, 320)
+        >>> network_size(1080, 1920)
+        (224, 384)
+    """
+    scale = math.sqrt(pixels / (height * width))
+    rows, columns = (
+        max(NETWORK_STRIDE, round(side * scale / NETWORK_STRIDE) * NETWORK_STRIDE) for side in (height, width)
+    )
+    return rows, columns
+
+
+class Segmenter(nn.Module):
+    """A network with everything before and after it, all on the device of its input.
+
+    Resize (antialiased) and normalise; network; class scores enlarged to the picture's size, where the class of
+    each pixel is decided. Only bytes enter and leave the device.
+
+    Args:
+        network: maps float (B, 3, h, w), normalised by ImageNet's statistics, to class scores (B, C, h, w).
+        pixels: number of pixels of the network's input; its shape follows the picture's.
+
+    Examples:
+        >>> segmenter = Segmenter(RASNet(3)).eval()
+        >>> segmenter(torch.zeros(2, 512, 640, 3, dtype=torch.uint8)).classes.shape
+        torch.Size([2, 512, 640])
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, pixels: int = PAPER_PIXELS) -> None:
+        super().__init__()
+        self.network = network
+        self.pixels = pixels
+        self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, frames: Tensor) -> Prediction:
+        """Segment pictures of one size.
+
+        Args:
+            frames: uint8 (B, H, W, 3), red, green, blue; the region of interest only.
+
+        Returns:
+            Classes and uncertainty at the pictures' size.
+        """
+        height, width = frames.shape[1:3]
+        scores = self.network(self.prepare(frames)).float()
+        return Prediction(decide(scores, (height, width)), expected_dice_loss(scores))
+
+    def prepare(self, frames: Tensor) -> Tensor:
+        """Turn frames, uint8 (B, H, W, 3), into the network's input, (B, 3, h, w) of the network's dtype."""
+        height, width = frames.shape[1:3]
+        images = frames.movedim(-1, 1)  # a view whose memory is channels-last, as convolutions like it
+        size = network_size(height, width, self.pixels)
+        if frames.device.type != "cpu":  # bytes are resized only by the CPU
+            images = images.to(self.mean.dtype)
+        images = F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
+        return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+
+def decide(scores: Tensor, size: tuple[int, int]) -> Tensor:
+    """Enlarge class scores and take the best class of every pixel.
+
+    One channel after another: an `argmax` over channels takes several times as long on a CPU.
+
+    Args:
+        scores: float (B, C, h, w).
+        size: height and width to decide at.
+
+    Returns:
+        uint8 (B, *size).
+    """
+
+    def enlarge(channel: int) -> Tensor:
+        return F.interpolate(scores[:, channel : channel + 1], size, mode="bilinear", align_corners=False)
+
+    best = enlarge(0)
+    classes = torch.zeros_like(best, dtype=torch.uint8)
+    for channel in range(1, scores.shape[1]):
+        score = enlarge(channel)
+        classes.masked_fill_(score > best, channel)
+        best = torch.maximum(best, score)
+    return classes.squeeze(1)
+
+
+def expected_dice_loss(scores: Tensor) -> Tensor:
+    """Estimate from the scores alone how much Dice the mask will miss.
+
+    If probabilities p are calibrated, a mask m has an expected overlap of sum(p m) with the truth and an expected
+    size of truth of sum(p), so 1 - 2 sum(p m) / (sum(p) + sum(m)) is about the Dice that is lost. A faint
+    suspicion spread over an empty frame hardly counts.
+
+    Args:
+        scores: float32 (B, C, h, w).
+
+    Returns:
+        float32 (B, C); column 0 for all instrument classes taken as one.
+    """
+    p = scores.softmax(dim=1)
+    chosen = F.one_hot(scores.argmax(dim=1), scores.shape[1]).movedim(-1, 1).to(p.dtype)
+    p = torch.cat([1 - p[:, :1], p[:, 1:]], dim=1)
+    chosen = torch.cat([1 - chosen[:, :1], chosen[:, 1:]], dim=1)
+    overlap = (p * chosen).sum(dim=(2, 3))
+    sizes = p.sum(dim=(2, 3)) + chosen.sum(dim=(2, 3))
+    negligible = _NEGLIGIBLE * scores.shape[2] * scores.shape[3]
+    return 1 - (2 * overlap + negligible) / (sizes + negligible)

@@ -1,0 +1,113 @@
+"""The bundle's network on PyTorch."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from rasnet.bundle import config_path
+from rasnet.errors import RASNetError
+from rasnet.inference.segmenter import Segmenter
+
+Device = Literal["auto", "cpu", "cuda"]
+
+# Frames that go through the network at once. A CPU gains nothing from more; a GPU must have enough to do.
+_BATCH_SIZES = {"cpu": 4, "cuda": 32}
+
+
+class TorchBackend:
+    """Runs a `Segmenter` on a device; half precision and channels-last memory where that is faster.
+
+    Args:
+        weights: a checkpoint of the network that the bundle's ``inference.yaml`` defines.
+        device: ``"auto"`` takes a GPU if there is one.
+
+    Attributes:
+        name: for example ``"torch-cuda"``.
+        batch_size: a good number of frames at once.
+
+    Raises:
+        RASNetError: no such device, no such weights, or weights of another network.
+    """
+
+    def __init__(self, weights: str | Path, device: Device = "auto") -> None:
+        self.device = select_device(device)
+        self.name = f"torch-{self.device.type}"
+        self.batch_size = _BATCH_SIZES[self.device.type]
+        network = define_network()
+        load_weights(network, weights)
+        self.segmenter = place(Segmenter(network), self.device)
+
+    def __call__(self, rgb: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+        """Segment pictures of one size.
+
+        Args:
+            rgb: uint8 (B, H, W, 3).
+
+        Returns:
+            Classes, uint8 (B, H, W), and uncertainty, float32 (B, C), as `Segmenter` gives them.
+        """
+        with torch.inference_mode():
+            classes, uncertainty = self.segmenter(torch.from_numpy(rgb).to(self.device))
+        return classes.cpu().numpy(), uncertainty.cpu().numpy()
+
+
+def select_device(device: Device) -> torch.device:
+    """Resolve a device's name.
+
+    Raises:
+        RASNetError: ``"cuda"`` is wished for and there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise RASNetError("there is no CUDA device that PyTorch can use; choose --device cpu, or see `rasnet doctor`")
+    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def place(segmenter: Segmenter, device: torch.device) -> Segmenter:
+    """Move a segmenter to a device, in the precision and memory format that it is fastest in there."""
+    # torch documents the keyword, its type stubs do not
+    segmenter = segmenter.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return segmenter.half() if device.type == "cuda" else segmenter
+
+
+def define_network() -> torch.nn.Module:
+    """Build the network that the bundle's ``inference.yaml`` defines, so that it is written down in one place."""
+    from monai.bundle import ConfigParser
+
+    parser = ConfigParser()
+    parser.read_config(str(config_path("inference.yaml")))
+    network: torch.nn.Module = parser.get_parsed_content("network_def")
+    return network
+
+
+def load_weights(network: torch.nn.Module, weights: str | Path) -> None:
+    """Load a checkpoint, packed or not, as MONAI saves it: a state dict, or one under the key ``model``.
+
+    Raises:
+        RASNetError: the file cannot be read or holds weights of another network.
+    """
+    path = Path(weights)
+    if not path.is_file():
+        raise RASNetError(f"there are no weights at {path}; give a weights file with --weights or install rasnet again")
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise RASNetError(f"{path} is not a PyTorch weights file or is damaged; copy it again") from error
+    if isinstance(state, dict) and isinstance(state.get("model"), dict):
+        state = state["model"]
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise RASNetError(f"{path} holds no network weights; give a checkpoint that MONAI saved")
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        detail = str(error).splitlines()[1].strip() if len(str(error).splitlines()) > 1 else str(error)
+        raise RASNetError(
+            f"{path} does not fit the network in {config_path('inference.yaml')} ({detail}); "
+            "give weights that were trained with this network_def"
+        ) from error

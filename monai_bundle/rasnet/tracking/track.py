@@ -1,0 +1,163 @@
+"""What the tracker remembers of one instrument."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from rasnet.geometry import Point, Pose
+
+UInt8Array = npt.NDArray[np.uint8]
+
+COAST_S = 0.5
+"""An unseen instrument is expected to slow down with this time constant, not to fly on for ever."""
+
+SMOOTHING_S = 0.06
+CONTACT_SMOOTHING_S = 0.2
+"""Time constants of the velocity; the motion of touching instruments is known less well."""
+
+REFRESH_S = 0.5
+"""Touching instruments keep the shape of their last sight for this long (see `Track.observe_contact`)."""
+
+HIDDEN_SHARE = 0.15
+"""From this share of its shape on, what another instrument hides counts as an instrument's own."""
+
+
+@dataclass(frozen=True)
+class TrackedLayer:
+    """Summary of one layer over the frames so far.
+
+    Attributes:
+        id: layer id, 1 to 255.
+        type: name of the type that most frames voted for; None when the classes are parts, not types.
+        votes: frames that voted for each type, by name; a frame has one vote, however large the instrument.
+        first_s: time of the first frame with the layer, in seconds.
+        last_s: time of the last.
+        frames: number of frames with the layer.
+    """
+
+    id: int
+    type: str | None
+    votes: dict[str, int]
+    first_s: float
+    last_s: float
+    frames: int
+
+
+class Track:
+    """One instrument: shape and motion on the grid, type votes.
+
+    A track without an id is a candidate that has not yet been seen long enough to become a layer.
+
+    Args:
+        time_s: time of the first sight.
+        cells: (h, w) uint8 on the grid, 1 inside.
+        pose: place and direction of `cells`.
+        class_count: number of classes to vote for.
+    """
+
+    def __init__(self, time_s: float, cells: UInt8Array, pose: Pose, class_count: int) -> None:
+        self.id: int | None = None
+        self.since_s = self.first_s = self.last_s = time_s
+        self.frames = 0
+        self.votes = np.zeros(class_count, np.int64)
+        self.velocity = Point(0.0, 0.0)
+        self.pose = pose
+        self.rooted = False
+        self._offset = Point(0.0, 0.0)
+        self._look(time_s, cells)
+
+    def lost_s(self, time_s: float) -> float:
+        """Seconds since the track was last seen."""
+        return max(time_s - self.last_s, 0.0)
+
+    def forget_shape(self) -> None:
+        """Keep only the summary; the track can no longer be found by its position."""
+        self.shape: UInt8Array | None = None
+
+    def expected_offset(self, time_s: float) -> Point:
+        """Where the shape should be by now, relative to where it was taken, in cells."""
+        coasted = COAST_S * (1 - math.exp(-self.lost_s(time_s) / COAST_S))
+        return Point(self._offset.x + self.velocity.x * coasted, self._offset.y + self.velocity.y * coasted)
+
+    def at(self, offset: Point) -> UInt8Array:
+        """The shape, moved: (h, w) uint8 on the grid."""
+        assert self.shape is not None, "a track without a shape has no place"
+        return shifted(self.shape, round(offset.x), round(offset.y))
+
+    def overlaps(self, cells: UInt8Array, time_s: float) -> bool:
+        """Whether a mask on the grid lies at least partly where the track should be by now."""
+        return self.shape is not None and bool((self.at(self.expected_offset(time_s)) & cells).any())
+
+    def observe(self, time_s: float, cells: UInt8Array, pose: Pose, votes: npt.NDArray[np.int64]) -> None:
+        """Take a new sight of the instrument on its own."""
+        step = time_s - self.last_s
+        if step > 0:
+            moved = Point(pose.centroid.x - self.pose.centroid.x, pose.centroid.y - self.pose.centroid.y)
+            self._steer(moved, step, SMOOTHING_S)
+        self._look(time_s, cells)
+        self._count(time_s, pose, votes)
+
+    def observe_contact(
+        self, time_s: float, cells: UInt8Array, pose: Pose, votes: npt.NDArray[np.int64], offset: Point
+    ) -> None:
+        """Take a new sight of an instrument that touches another.
+
+        Where the two meet, `cells` is only what the tracker made of it. Feeding that back every frame would
+        let the border between them creep, so the shape of an earlier sight is kept, moved by `offset`, and
+        renewed only now and then. Renewing keeps what the other instrument hides of a crossing one.
+        """
+        step = time_s - self.last_s
+        if step > 0:
+            moved = Point(offset.x - self._offset.x, offset.y - self._offset.y)
+            self._steer(moved, step, CONTACT_SMOOTHING_S)
+        self._offset = offset
+        if time_s - self._shape_s >= REFRESH_S:
+            shape = self.at(offset)
+            hidden = np.asarray(shape & ~cells & 1, np.uint8)
+            large = cv2.countNonZero(hidden) >= HIDDEN_SHARE * cv2.countNonZero(shape)
+            self._look(time_s, cells | hidden if large else cells)
+        self._count(time_s, pose, votes)
+
+    def become_layer(self, layer: int, time_s: float) -> None:
+        """Show from now on; the frames as a candidate do not count, only their votes."""
+        self.id, self.first_s, self.frames = layer, time_s, 1
+
+    def continue_layer(self, earlier: Track) -> None:
+        """Take over the id and the history of a track, which this one turned out to be."""
+        self.id, self.since_s, self.first_s = earlier.id, earlier.since_s, earlier.first_s
+        self.rooted |= earlier.rooted
+        self.votes = self.votes + earlier.votes
+        self.frames = earlier.frames + min(self.frames, 1)
+
+    @property
+    def voted(self) -> int:
+        """The class that most frames voted for; the lower id when equal, 0 before any vote."""
+        return int(np.argmax(self.votes))
+
+    def _look(self, time_s: float, cells: UInt8Array) -> None:
+        self.shape, self._shape_s, self._offset = cells, time_s, Point(0.0, 0.0)
+
+    def _count(self, time_s: float, pose: Pose, votes: npt.NDArray[np.int64]) -> None:
+        self.last_s, self.pose = time_s, pose
+        self.rooted |= pose.entry.contact > 0
+        self.frames += 1
+        if votes.any():
+            self.votes[np.argmax(votes)] += 1
+
+    def _steer(self, moved: Point, step: float, smoothing: float) -> None:
+        weight = 1 - math.exp(-step / smoothing)
+        self.velocity = Point(
+            self.velocity.x + weight * (moved.x / step - self.velocity.x),
+            self.velocity.y + weight * (moved.y / step - self.velocity.y),
+        )
+
+
+def shifted(cells: UInt8Array, dx: int, dy: int) -> UInt8Array:
+    """Move a mask by whole cells; what leaves the grid is gone."""
+    matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
+    return np.asarray(cv2.warpAffine(cells, matrix, (cells.shape[1], cells.shape[0]), flags=cv2.INTER_NEAREST))

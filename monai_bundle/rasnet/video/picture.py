@@ -1,0 +1,53 @@
+"""A decoded picture as an upright RGB array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+
+
+def to_rgb(picture: Any) -> npt.NDArray[np.uint8]:
+    """Convert a PyAV frame to uint8 (H, W, 3), full range, turned upright.
+
+    The colour matrix and range are those that the video states. Where it states no matrix, pictures
+    larger than standard definition are taken as BT.709 and others as BT.601, as video players do.
+    """
+    high_definition = picture.width >= 1280 or picture.height > 576
+    matrix = "ITU709" if high_definition and picture.colorspace == _UNSPECIFIED else None
+    rgb: npt.NDArray[np.uint8] = picture.reformat(format="rgb24", src_colorspace=matrix).to_ndarray()
+    return upright(rgb, display_matrix(picture))
+
+
+def display_matrix(picture: Any) -> npt.NDArray[np.int32] | None:
+    """The (3, 3) display matrix that comes with a picture, None where there is none."""
+    data = picture.side_data.get("DISPLAYMATRIX")
+    return None if data is None else np.frombuffer(bytes(data), np.int32, count=9).reshape(3, 3)
+
+
+def upright(image: npt.NDArray[np.uint8], matrix: npt.NDArray[np.int32] | None) -> npt.NDArray[np.uint8]:
+    """Turn and mirror an image as a display matrix says.
+
+    Args:
+        image: uint8 (H, W, 3).
+        matrix: (3, 3), row vectors: (x', y') = (x, y) @ matrix[:2, :2]. Angles are rounded to quarter turns.
+
+    Returns:
+        uint8 (H, W, 3) or (W, H, 3), contiguous.
+    """
+    if matrix is None:
+        return image
+    (a, b), (c, d) = matrix[:2, :2].tolist()
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        image = image.transpose(1, 0, 2)
+        along_x, along_y = c, b
+    else:
+        along_x, along_y = a, d
+    if along_x < 0:
+        image = image[:, ::-1]
+    if along_y < 0:
+        image = image[::-1]
+    return np.ascontiguousarray(image)

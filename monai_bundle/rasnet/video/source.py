@@ -1,0 +1,159 @@
+"""What every source of frames offers, whatever it is read from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rasnet.errors import RASNetError
+
+SourceKind = Literal["video", "folder", "image"]
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of a source.
+
+    Attributes:
+        index: position in display order, from 0.
+        pts: presentation time in seconds from the first frame, as the file states it.
+        rgb: uint8 (H, W, 3), 0 to 255, upright.
+    """
+
+    index: int
+    pts: float
+    rgb: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A span of frames that could not be decoded.
+
+    Attributes:
+        first: index of the first lost frame.
+        last: index of the last lost frame. Where the file ends before its header says, the span lies
+            beyond the end of the source and counts the frames that are missing.
+        reason: what the decoder or the container said, and which frames behind the span may show traces.
+    """
+
+    first: int
+    last: int
+    reason: str
+
+
+class VideoSource(ABC):
+    """A sequence of frames with exact random access.
+
+    ``source[i]`` is the same picture whether it is reached by reading on, by jumping or backwards.
+    A source holds one decoder, so use one source a thread. It is a context manager that closes itself.
+
+    Attributes:
+        path: the file or folder.
+        kind: ``"video"``, ``"folder"`` or ``"image"``.
+        height: rows of an upright frame, in pixels.
+        width: columns of an upright frame, in pixels.
+        fps: average frame rate, frames per second.
+        times: float64 (N,), presentation time of every frame in seconds from the first.
+        damage: spans of frames that could not be decoded, ordered by frame. What the container shows is
+            known at once; what only decoding shows is added when those frames are reached.
+    """
+
+    path: Path
+    kind: SourceKind
+    height: int
+    width: int
+    fps: float
+    times: npt.NDArray[np.float64]
+    damage: list[Damage]
+
+    @property
+    def name(self) -> str:
+        """Name of the file or folder, as people know it."""
+        return self.path.name or self.path.resolve().name
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def __getitem__(self, index: int) -> Frame:
+        """Give one frame; a negative index counts from the end.
+
+        Raises:
+            IndexError: no such frame.
+            RASNetError: the frame is damaged; `read` skips such frames instead.
+        """
+        position = index + len(self) if index < 0 else index
+        if not 0 <= position < len(self):
+            raise IndexError(f"frame {index} of {self.name}, which has {len(self)} frames")
+        rgb = self._rgb(position)
+        if rgb is None:
+            raise RASNetError(
+                f"frame {position} of {self.name} is damaged and cannot be decoded; "
+                "copy the file again from where it was recorded, or go on with another frame"
+            )
+        return Frame(position, float(self.times[position]), rgb)
+
+    def read(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
+        """Give frames in order, the fast way to go through a source.
+
+        Args:
+            start: first frame.
+            stop: frame to stop before; None is the end. Both may be negative, as in a slice.
+            step: give every step-th frame, at least 1.
+
+        Yields:
+            Frames. Damaged frames are left out and listed in `damage`.
+        """
+        if step < 1:
+            raise ValueError(f"step is {step}; frames are read forwards, so it must be at least 1")
+        for index in range(*slice(start, stop, step).indices(len(self))):
+            rgb = self._rgb(index)
+            if rgb is not None:
+                yield Frame(index, float(self.times[index]), rgb)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self.read()
+
+    def spread(self, count: int) -> list[int]:
+        """Choose up to `count` frames spread over the source, cheap ones where there is a choice.
+
+        Returns:
+            Indices in ascending order, without repeats: one out of each of `count` equal parts, always the
+            same. Their distances vary, so that nothing periodic in the source goes unseen.
+        """
+        places = (np.arange(count) + np.random.default_rng(0).random(count)) * len(self) / count
+        return [int(index) for index in np.unique(places.astype(np.int64))]
+
+    def close(self) -> None:
+        """Let go of files and decoders; closing twice does no harm."""
+        return
+
+    def __enter__(self) -> VideoSource:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def _rgb(self, index: int) -> npt.NDArray[np.uint8] | None:
+        """Decode a frame that exists; None (and an entry in `damage`) where it cannot be decoded."""
+
+    def _add_damage(self, first: int, last: int, reason: str) -> None:
+        """Add a span, joined with the spans that it touches; frames that are known already stay as they are."""
+        spans = sorted([*self.damage, Damage(first, last, reason)], key=lambda span: span.first)
+        joined = spans[:1]
+        for span in spans[1:]:
+            before = joined[-1]
+            if span.first > before.last + 1 or (span.first > before.last and span.reason != before.reason):
+                joined.append(span)
+            else:
+                joined[-1] = Damage(before.first, max(before.last, span.last), before.reason)
+        self.damage[:] = joined
