@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+SHARED_DATA = SHARED / "data"
+SHARED_SCHEMA = SHARED / "schema" / "meta_schema_20240725.json"
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +15,11 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"real surgical frames are not at {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def metadata_schema() -> Path:
+    """MONAI's JSON schema of ``metadata.json``, which is published apart from MONAI."""
+    if not SHARED_SCHEMA.is_file():
+        pytest.skip(f"MONAI's metadata schema is not at {SHARED_SCHEMA}")
+    return SHARED_SCHEMA

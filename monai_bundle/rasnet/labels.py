@@ -102,7 +102,7 @@ class LabelSchema:
             )
         try:
             return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise RASNetError(f"{path} is not a label schema ({error}); compare it with {SCHEMA_FOLDER}") from error
 
     @staticmethod

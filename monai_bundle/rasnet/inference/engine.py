@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import torch
@@ -31,6 +32,8 @@ class CaseHandler:
     def __init__(self, sink: CaseSink, frames: FrameBatches) -> None:
         self.sink = sink
         self.frames = frames
+        self._open, self._writing = ExitStack(), ExitStack()
+        self._open.callback(frames.close)
 
     def attach(self, engine: Engine) -> None:
         """Follow an engine whose network is a `rasnet.inference.Segmenter`."""
@@ -40,19 +43,22 @@ class CaseHandler:
         engine.add_event_handler(Events.EXCEPTION_RAISED, self._abort)
 
     def _start(self, engine: Engine) -> None:
+        if isinstance(self.sink.progress, AbstractContextManager):
+            self._open.enter_context(self.sink.progress)
         self.sink.progress.start("segment", self.frames.total)
-        self.sink.__enter__()
+        self._open.enter_context(self._writing)
+        self._writing.enter_context(self.sink)
 
     def _write(self, engine: Engine) -> None:
         classes, uncertainty = engine.state.output["pred"]
         self.sink.write(engine.state.batch, classes.cpu().numpy(), uncertainty.float().cpu().numpy())
 
     def _complete(self, engine: Engine) -> None:
-        self.sink.__exit__(None, None, None)
+        self._writing.close()
         report_end(self.frames, self.sink.progress)
-        self.frames.close()
+        self._open.close()
 
     def _abort(self, engine: Engine, error: BaseException) -> None:
-        self.sink.__exit__(type(error), error, error.__traceback__)
-        self.frames.close()
+        # An engine tells of one error twice, and perhaps before the start; the stack closes what is open, once.
+        self._open.__exit__(type(error), error, error.__traceback__)
         raise error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +39,8 @@ class FrameBatches:
     """The frames that a case still lacks, in order, decoded by a thread ahead of whoever iterates.
 
     Memory does not grow with the length of the video. Frames that cannot be decoded are left out; the source
-    tells of them (`VideoSource.damage`).
+    tells of them (`VideoSource.damage`). So the number of batches is known only at the end, and there is no
+    `len`: an engine that expected more batches than come would begin anew.
 
     Args:
         case: whose missing frames are wanted, taken from its source and cropped to its region of interest.
@@ -57,11 +58,25 @@ class FrameBatches:
         self.batch_size = batch_size
         self._wanted = case.missing()
         self.total = len(self._wanted)
-
-    def __len__(self) -> int:
-        return -(-self.total // self.batch_size)
+        self._reading: Generator[FrameBatch, None, None] | None = None
 
     def __iter__(self) -> Iterator[FrameBatch]:
+        self._stop_reading()
+        self._reading = self._read_ahead()
+        return self._reading
+
+    def close(self) -> None:
+        """Stop decoding, and close the source."""
+        self._stop_reading()
+        self.source.close()
+
+    def _stop_reading(self) -> None:
+        # A consumer that failed may still hold the iterator; the source must not close under its thread.
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
+
+    def _read_ahead(self) -> Generator[FrameBatch, None, None]:
         batches: queue.Queue[FrameBatch | BaseException | None] = queue.Queue(_AHEAD)
         stopped = threading.Event()
         decoder = threading.Thread(target=self._decode, args=(batches, stopped), name="decode", daemon=True)
@@ -76,10 +91,6 @@ class FrameBatches:
             while decoder.is_alive():  # it may be waiting for room in the queue
                 _drain(batches)
                 decoder.join(0.01)
-
-    def close(self) -> None:
-        """Close the source."""
-        self.source.close()
 
     def _decode(self, batches: queue.Queue[FrameBatch | BaseException | None], stopped: threading.Event) -> None:
         try:

@@ -106,13 +106,12 @@ def open_case(
         raise RASNetError(f"there are no weights at {weights}; give the path of a checkpoint")
     video = source if isinstance(source, VideoSource) else open_source(source)
     try:
-        exists = (Path(folder) / "case.json").exists()
         labels = LabelSchema.load(schema)
         return Case.create_or_resume(
             folder,
             source=video,
             schema=labels,
-            roi=roi or (CaseInfo.read(Path(folder)).roi if exists else find_roi(video)),
+            roi=roi or _region(Path(folder), video),
             model=ModelInfo(name=f"rasnet_{labels.name}", sha256=file_sha256(weights), backend=backend),
             start=start,
             stop=stop,
@@ -121,6 +120,15 @@ def open_case(
     finally:
         if video is not source:
             video.close()
+
+
+def _region(folder: Path, video: VideoSource) -> RegionOfInterest:
+    """The region of the case in a folder, if it can be one of this video; otherwise the video's own."""
+    if (folder / "case.json").exists():
+        known = CaseInfo.read(folder).roi
+        if (known.frame_height, known.frame_width) == (video.height, video.width):
+            return known
+    return find_roi(video)
 
 
 def report_end(frames: FrameBatches, progress: Progress) -> None:

@@ -98,7 +98,13 @@ class Segmenter(nn.Module):
         return Prediction(decide(scores, (height, width)), expected_dice_loss(scores))
 
     def prepare(self, frames: Tensor) -> Tensor:
-        """Turn frames, uint8 (B, H, W, 3), into the network's input, (B, 3, h, w) of the network's dtype."""
+        """Turn frames, uint8 (B, H, W, 3), into the network's input, (B, 3, h, w) of the network's dtype.
+
+        Raises:
+            TypeError: frames of another dtype; pictures from 0 to 1 would all look black to the network.
+        """
+        if frames.dtype != torch.uint8:
+            raise TypeError(f"frames must be uint8, 0 to 255, not {frames.dtype}")
         height, width = frames.shape[1:3]
         images = frames.movedim(-1, 1)  # a view whose memory is channels-last, as convolutions like it
         size = network_size(height, width, self.pixels)

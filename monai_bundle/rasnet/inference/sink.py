@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rasnet.case import Case
+from rasnet.errors import RASNetError
 from rasnet.inference.frames import FrameBatch
 from rasnet.progress import Progress, SilentProgress
 from rasnet.tracking import Tracker
@@ -36,7 +37,10 @@ class CaseSink:
         self.progress = progress or SilentProgress()
         self._writer = case.writer()
         self._has_parts = case.info.schema.kind == "parts"
-        self._known = [(row.index, row.pts) for row in case.frames() if row.status != "skipped"]
+        missing = set(case.missing())  # among them frames whose mask file is lost: their rows are still there
+        self._known = [
+            (row.index, row.pts) for row in case.frames() if row.status != "skipped" and row.index not in missing
+        ]
         self._tracker = Tracker(case.info.schema, roi=case.info.roi, taken=[layer.id for layer in case.layers()])
 
     def write(self, batch: FrameBatch, classes: npt.NDArray[np.uint8], uncertainty: npt.NDArray[np.float32]) -> None:
@@ -63,7 +67,13 @@ class CaseSink:
         self._known = self._known[len(passed) :]
         for known, known_pts in passed:
             if pts - known_pts <= _LOOK_BACK_S:
-                self._tracker.adopt(known_pts, self.case.mask(known), self.case.parts(known))
+                self._adopt(known, known_pts)
+
+    def _adopt(self, index: int, pts: float) -> None:
+        try:
+            self._tracker.adopt(pts, self.case.mask(index), self.case.parts(index))
+        except RASNetError as error:  # one damaged mask is no reason not to go on
+            self.progress.note(str(error))
 
     def __enter__(self) -> CaseSink:
         self._writer.__enter__()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,8 +16,9 @@ from rasnet.inference.segmenter import Segmenter
 
 Device = Literal["auto", "cpu", "cuda"]
 
-# Frames that go through the network at once. A CPU gains nothing from more; a GPU must have enough to do.
-_BATCH_SIZES = {"cpu": 4, "cuda": 32}
+# Frames that go through the network at once. A GPU must have enough to do. A CPU gains nothing from more than one: the
+# features of two no longer fit in memory that the allocator keeps, and the system clears new pages for every layer.
+_BATCH_SIZES = {"cpu": 1, "cuda": 32}
 
 
 class TorchBackend:
@@ -69,8 +69,9 @@ def select_device(device: Device) -> torch.device:
     return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def place(segmenter: Segmenter, device: torch.device) -> Segmenter:
+def place(segmenter: Segmenter, device: torch.device | str) -> Segmenter:
     """Move a segmenter to a device, in the precision and memory format that it is fastest in there."""
+    device = torch.device(device)
     # torch documents the keyword, its type stubs do not
     segmenter = segmenter.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return segmenter.half() if device.type == "cuda" else segmenter
@@ -97,7 +98,9 @@ def load_weights(network: torch.nn.Module, weights: str | Path) -> None:
         raise RASNetError(f"there are no weights at {path}; give a weights file with --weights or install rasnet again")
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except OSError as error:
+        raise RASNetError(f"{path} cannot be read ({error.strerror or error}); check its permissions") from error
+    except Exception as error:  # bytes that are no weights can break the unpickler in any way
         raise RASNetError(f"{path} is not a PyTorch weights file or is damaged; copy it again") from error
     if isinstance(state, dict) and isinstance(state.get("model"), dict):
         state = state["model"]
@@ -106,8 +109,14 @@ def load_weights(network: torch.nn.Module, weights: str | Path) -> None:
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
-        detail = str(error).splitlines()[1].strip() if len(str(error).splitlines()) > 1 else str(error)
         raise RASNetError(
-            f"{path} does not fit the network in {config_path('inference.yaml')} ({detail}); "
+            f"{path} does not fit the network in {config_path('inference.yaml')} ({_first_misfit(error)}); "
             "give weights that were trained with this network_def"
         ) from error
+
+
+def _first_misfit(error: RuntimeError) -> str:
+    """Take the first complaint of `load_state_dict`, which lists every tensor that is missing, unknown or too large."""
+    complaint = str(error).splitlines()[1:2] or [str(error)]
+    first, comma, _ = complaint[0].strip(" \t.").partition('", "')
+    return f'{first}" and others' if comma else first

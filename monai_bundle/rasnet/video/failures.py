@@ -15,13 +15,8 @@ def unreadable(path: Path) -> RASNetError:
     """Explain a file that FFmpeg does not know."""
     if path.stat().st_size == 0:
         return RASNetError(f"{path} is empty; copy it again from where it was recorded")
-    boxes = _complete_boxes(path)
-    if boxes and boxes[0] in _FIRST_BOXES and b"moov" not in boxes:
-        return RASNetError(
-            f"{path} was cut off while recording or copying: its table of frames (the moov atom) is missing; "
-            "copy it again from the recorder, or repair it with a tool that has an intact file of the same "
-            "recorder"
-        )
+    if _lacks_table(path):
+        return _cut_off(path)
     return RASNetError(
         f"{path} is not a video that can be read; choose a video (MP4, MOV, AVI, MKV, MPEG), "
         "a folder of PNG or JPEG images, or one image"
@@ -30,6 +25,8 @@ def unreadable(path: Path) -> RASNetError:
 
 def without_frames(path: Path) -> RASNetError:
     """Explain a file that holds no picture."""
+    if _lacks_table(path):
+        return _cut_off(path)
     return RASNetError(f"{path} holds no video frames, at most sound or text; choose another file")
 
 
@@ -37,6 +34,18 @@ def undecodable(path: Path, reason: str | None) -> RASNetError:
     """Explain a file none of whose frames can be decoded."""
     why = f" ({reason})" if reason else ""
     return RASNetError(f"no frame of {path} can be decoded{why}; copy it again, or convert it to MP4 with H.264")
+
+
+def _cut_off(path: Path) -> RASNetError:
+    return RASNetError(
+        f"{path} was cut off while recording or copying: its table of frames (the moov atom) is missing or not whole; "
+        "copy it again from the recorder, or repair it with a tool that has an intact file of the same recorder"
+    )
+
+
+def _lacks_table(path: Path) -> bool:
+    boxes = _complete_boxes(path)
+    return bool(boxes) and boxes[0] in _FIRST_BOXES and b"moov" not in boxes
 
 
 def _complete_boxes(path: Path) -> list[bytes]:
