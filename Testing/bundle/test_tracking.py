@@ -213,6 +213,30 @@ def test_ids_survive_a_contact(scene: Scene, frames: int, pure: float) -> None:
     assert right / visible >= pure
 
 
+def crossing_for_long(i: int) -> list[Mask]:
+    """One from below reaches across the jaws of one from the left, and both go on working there; parts as classes."""
+    turn = 25 * np.sin(i / 15)  # the jaws swing
+    wrist = 110 + 8 * np.sin(i / 20)
+    forceps = np.maximum(bar((-20, wrist), (120, wrist)), 2 * bar((120, wrist), (250, wrist + turn), 16))
+    reach = min(5 * i, 190) + 6 * np.sin(i / 9)
+    tip = (175 + 12 * np.sin(i / 25), HEIGHT + 10 - reach)
+    collar = (tip[0] - 12, tip[1] + 90)
+    crossing = np.maximum(bar((130, HEIGHT + 60), collar, 20), 2 * bar(collar, tip, 20))
+    return [np.where(crossing > 0, 0, forceps).astype(np.uint8), crossing]
+
+
+def test_crossing_instruments_keep_their_own_pixels_through_a_long_contact() -> None:
+    """Six seconds: what was decided for one frame must not wear off on the next ones."""
+    overlaps = []
+    for index, truth, output in track(Tracker(PARTS), 150, crossing_for_long):
+        if index >= 10:
+            shared = [((output == layer) & (mask > 0)).sum() for layer, mask in enumerate(truth, start=1)]
+            either = [((output == layer) | (mask > 0)).sum() for layer, mask in enumerate(truth, start=1)]
+            overlaps.append(np.divide(shared, either))
+    assert np.mean(overlaps, axis=0).min() >= 0.9
+    assert np.mean(overlaps[-25:], axis=0).min() >= 0.94
+
+
 def test_an_instrument_cut_in_two_by_a_crossing_one_is_one_layer() -> None:
     def scene(i: int) -> list[Mask]:
         lower, upper = from_left(280), bar((160, -20), (160, min(5 * i, 200)))

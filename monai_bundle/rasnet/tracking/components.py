@@ -79,7 +79,7 @@ class Foreground:
 
     def __init__(self, classes: UInt8Array, grid: Grid, class_count: int) -> None:
         self._grid = grid
-        self._class_count = class_count
+        self.class_count = class_count
         self.classes = np.ascontiguousarray(grid.sample(classes)).astype(np.uint8)
         mask = (classes > 0).view(np.uint8)
         self._left, self._top, width, height = cv2.boundingRect(mask)
@@ -154,7 +154,7 @@ class Foreground:
         return self._piece(label, int(self._stats[label, cv2.CC_STAT_AREA]), cells, None)
 
     def _piece(self, label: int, area: int, cells: UInt8Array, pixels: npt.NDArray[np.bool_] | None) -> Piece:
-        votes = np.bincount(self.classes[cells > 0], minlength=self._class_count)[: self._class_count]
+        votes = np.bincount(self.classes[cells > 0], minlength=self.class_count)[: self.class_count]
         votes[0] = 0
         return Piece(label, area, cells, measure_pose(cells, self._grid.window), votes, pixels)
 

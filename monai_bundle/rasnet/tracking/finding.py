@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import cv2
 
-from rasnet.geometry import Point, Pose, measure_pose
+from rasnet.geometry import Pose, measure_pose
 from rasnet.tracking.components import Foreground, Grid, Piece, UInt8Array
 from rasnet.tracking.fragments import belonging
+from rasnet.tracking.look import Placement
 from rasnet.tracking.matching import assign, motion_costs
 from rasnet.tracking.separation import Claim, Separator
 from rasnet.tracking.track import Track
@@ -25,7 +26,7 @@ class Sight:
         track: the track.
         piece: the first piece of the frame's foreground that is its.
         expected: (h, w) uint8 on the grid, where it was expected; None for a new track.
-        offset: where the track's shape was found, if it touches another instrument.
+        place: where the track's shape was found, if it touches another instrument.
 
     Attributes:
         pieces: all pieces.
@@ -35,11 +36,11 @@ class Sight:
     """
 
     def __init__(
-        self, track: Track, piece: Piece, expected: UInt8Array | None = None, offset: Point | None = None
+        self, track: Track, piece: Piece, expected: UInt8Array | None = None, place: Placement | None = None
     ) -> None:
         self.track = track
         self.expected = expected
-        self.offset = offset
+        self.place = place
         self.pieces = [piece]
         self.cells, self.votes = piece.cells, piece.votes
         self.enters = piece.pose.entry.contact > 0
@@ -92,7 +93,7 @@ class Finder:
         pieces = self._match(candidates, pieces)
         for piece in pieces:
             if self._join([piece]):
-                track = Track(self._time_s, piece.cells, piece.pose, len(piece.votes))
+                track = Track(self._time_s, self._foreground.classes * piece.cells, piece.pose, len(piece.votes))
                 self._sights[track] = Sight(track, piece)
         if self._sights:
             smallest = max(SPECK_SHARE * self._min_area, 1)
@@ -100,8 +101,8 @@ class Finder:
         return list(self._sights.values())
 
     def _expect(self, track: Track) -> Claim:
-        offset = track.expected_offset(self._time_s)
-        return Claim(track.at(offset), track.voted, track, offset)
+        place = track.expected_place(self._time_s)
+        return Claim(track.at(place), track.voted, track, place)
 
     def _separate(self, layers: Sequence[Claim]) -> list[Piece]:
         """Cut components that hold several instruments; give back the pieces that are not yet anybody's."""
@@ -120,7 +121,7 @@ class Finder:
             elif claim.track in self._sights:
                 self._sights[claim.track].add(piece)
             else:
-                self._sights[claim.track] = Sight(claim.track, piece, claim.cells, claim.offset)
+                self._sights[claim.track] = Sight(claim.track, piece, claim.cells, claim.place)
         return pieces
 
     def _match(self, claims: Sequence[Claim], pieces: list[Piece]) -> list[Piece]:

@@ -9,13 +9,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from rasnet.geometry import Point, measure_pose
+from rasnet.geometry import measure_pose
 from rasnet.tracking.components import Foreground, Grid, Piece, UInt8Array
 from rasnet.tracking.fragments import in_line
+from rasnet.tracking.look import Placement
 from rasnet.tracking.track import Track
-
-SEARCH_CELLS = 4
-"""How far from its expected place a touching instrument is looked for."""
 
 HOME_SHARE = 0.3
 """A component is an instrument's if it holds this share of its expected shape, and more than any other."""
@@ -30,7 +28,11 @@ SMALLEST_SHARE = 0.1
 """An instrument of which less than this is left in a shared component is hidden by the others."""
 
 TYPE_REACH = 0.03
-"""How far, as a share of the diagonal, the class of a pixel may move the cut between two types."""
+PART_REACH = 0.02
+"""How far, as a share of the diagonal, the class of a pixel may move the cut: its type, or its part."""
+
+TAKEN_WORTH = 0.1
+"""What a cell that another instrument explains is worth to a look, where one that nobody else does is worth 1."""
 
 
 @dataclass(eq=False)
@@ -43,10 +45,10 @@ class Holder:
 
 @dataclass(eq=False)
 class Claim(Holder):
-    """A known instrument at its expected place; `offset` is where that is, relative to the track's shape."""
+    """A known instrument at its expected place; `place` is where that is, relative to the track's shape."""
 
     track: Track
-    offset: Point
+    place: Placement
 
 
 class Separator:
@@ -193,6 +195,7 @@ class Separator:
 
     def _settle(self, piece: Piece, holders: Sequence[Holder]) -> None:
         """Move the expected shapes to where they fit the component best, each regarding the others."""
+        classes = None if self._typed else self._foreground.classes  # of one instrument, all pixels have one type
         for _ in range(2):
             for claim in holders:
                 if not isinstance(claim, Claim):
@@ -200,10 +203,9 @@ class Separator:
                 others = [other.cells for other in holders if other is not claim]
                 taken = np.bitwise_or.reduce(others)
                 # Cells that nobody else explains weigh most; cells off the component speak against a place.
-                worth = np.where(piece.cells > 0, np.where(taken > 0, 0.3, 1.0), -1.0).astype(np.float32)
-                dx, dy = _best_shift(claim.cells, worth)
-                claim.offset = Point(claim.offset.x + dx, claim.offset.y + dy)
-                claim.cells = claim.track.at(claim.offset)
+                worth = np.where(piece.cells > 0, np.where(taken > 0, TAKEN_WORTH, 1.0), -1.0).astype(np.float32)
+                claim.place = claim.track.look.settle(claim.place, worth, classes)
+                claim.cells = claim.track.at(claim.place)
 
     def _costs(self, holders: Sequence[Holder]) -> list[npt.NDArray[np.float32]]:
         """Signed distance to each expected shape, negative inside, moved by what the classes say."""
@@ -215,25 +217,18 @@ class Separator:
             if self._typed and len(classes) > 1:
                 same = self._foreground.classes == claim.class_id
                 cost = cost - np.float32(TYPE_REACH * self._grid.window.diagonal) * same
+            elif not self._typed and isinstance(claim, Claim):
+                cost = cost - np.float32(PART_REACH * self._grid.window.diagonal) * self._agrees(claim)
             costs.append(cost.astype(np.float32))
         return costs
+
+    def _agrees(self, claim: Claim) -> npt.NDArray[np.bool_]:
+        """Where the part that a pixel shows is the nearest part of the instrument."""
+        look = claim.track.look.at(claim.place)
+        parts = range(1, self._foreground.class_count)
+        away = [cv2.distanceTransform((look != part).view(np.uint8), cv2.DIST_L2, 3) for part in parts]
+        return np.asarray(np.argmin(away, axis=0) + 1 == self._foreground.classes)
 
 
 def _common(first: UInt8Array, second: UInt8Array) -> int:
     return int(cv2.countNonZero(first & second))
-
-
-def _best_shift(cells: UInt8Array, worth: npt.NDArray[np.float32]) -> tuple[int, int]:
-    """Shift of up to `SEARCH_CELLS` that puts a shape on the cells of most worth; the smallest when equal."""
-    x, y, width, height = cv2.boundingRect(cells)
-    if width == 0:
-        return 0, 0
-    shape = cells[y : y + height, x : x + width].astype(np.float32)
-    reach = SEARCH_CELLS
-    around = cv2.copyMakeBorder(worth, reach, reach, reach, reach, cv2.BORDER_CONSTANT, value=0.0)
-    around = around[y : y + height + 2 * reach, x : x + width + 2 * reach]
-    score = cv2.matchTemplate(around, shape, cv2.TM_CCORR)
-    steps = np.arange(-reach, reach + 1)
-    score = score - 0.005 * float(shape.sum()) * np.hypot(steps[:, None], steps[None, :])
-    row, column = np.unravel_index(int(np.argmax(score)), score.shape)
-    return int(column) - reach, int(row) - reach

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rasnet.geometry import Point, Pose
+from rasnet.tracking.look import Look, Placement
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -19,12 +20,6 @@ COAST_S = 0.5
 SMOOTHING_S = 0.06
 CONTACT_SMOOTHING_S = 0.2
 """Time constants of the velocity; the motion of touching instruments is known less well."""
-
-REFRESH_S = 0.5
-"""Touching instruments keep the shape of their last sight for this long (see `Track.observe_contact`)."""
-
-HIDDEN_SHARE = 0.15
-"""From this share of its shape on, what another instrument hides counts as an instrument's own."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +50,12 @@ class Track:
 
     Args:
         time_s: time of the first sight.
-        cells: (h, w) uint8 on the grid, 1 inside.
-        pose: place and direction of `cells`.
+        classes: (h, w) uint8 on the grid, the class of each of its cells, 0 elsewhere.
+        pose: place and direction of these cells.
         class_count: number of classes to vote for.
     """
 
-    def __init__(self, time_s: float, cells: UInt8Array, pose: Pose, class_count: int) -> None:
+    def __init__(self, time_s: float, classes: UInt8Array, pose: Pose, class_count: int) -> None:
         self.id: int | None = None
         self.since_s = self.first_s = self.last_s = time_s
         self.frames = 0
@@ -68,8 +63,10 @@ class Track:
         self.velocity = Point(0.0, 0.0)
         self.pose = pose
         self.rooted = False
-        self._offset = Point(0.0, 0.0)
-        self._look(time_s, cells)
+        self.shape: UInt8Array | None
+        self._look: Look | None
+        self._place: Placement
+        self._see(classes, pose)
 
     def lost_s(self, time_s: float) -> float:
         """Seconds since the track was last seen."""
@@ -77,50 +74,47 @@ class Track:
 
     def forget_shape(self) -> None:
         """Keep only the summary; the track can no longer be found by its position."""
-        self.shape: UInt8Array | None = None
+        self.shape = None
 
-    def expected_offset(self, time_s: float) -> Point:
-        """Where the shape should be by now, relative to where it was taken, in cells."""
+    def expected_place(self, time_s: float) -> Placement:
+        """Where the instrument should be by now, relative to where its shape was taken."""
         coasted = COAST_S * (1 - math.exp(-self.lost_s(time_s) / COAST_S))
-        return Point(self._offset.x + self.velocity.x * coasted, self._offset.y + self.velocity.y * coasted)
+        return self._place.moved(self.velocity.x * coasted, self.velocity.y * coasted)
 
-    def at(self, offset: Point) -> UInt8Array:
-        """The shape, moved: (h, w) uint8 on the grid."""
+    def at(self, place: Placement) -> UInt8Array:
+        """The shape, moved: (h, w) uint8 on the grid, 1 inside."""
         assert self.shape is not None, "a track without a shape has no place"
-        return shifted(self.shape, round(offset.x), round(offset.y))
+        if self._look is None:
+            return shifted(self.shape, round(place.dx), round(place.dy))
+        return (self._look.at(place) > 0).view(np.uint8)
+
+    @property
+    def look(self) -> Look:
+        """The shape with its classes, for as long as the instrument touches another."""
+        if self._look is None:
+            self._look = Look(*self._seen)
+        return self._look
 
     def overlaps(self, cells: UInt8Array, time_s: float) -> bool:
         """Whether a mask on the grid lies at least partly where the track should be by now."""
-        return self.shape is not None and bool((self.at(self.expected_offset(time_s)) & cells).any())
+        return self.shape is not None and bool((self.at(self.expected_place(time_s)) & cells).any())
 
-    def observe(self, time_s: float, cells: UInt8Array, pose: Pose, votes: npt.NDArray[np.int64]) -> None:
-        """Take a new sight of the instrument on its own."""
+    def observe(self, time_s: float, classes: UInt8Array, pose: Pose, votes: npt.NDArray[np.int64]) -> None:
+        """Take a new sight of the instrument on its own: (h, w) uint8, its classes, 0 elsewhere."""
         step = time_s - self.last_s
         if step > 0:
             moved = Point(pose.centroid.x - self.pose.centroid.x, pose.centroid.y - self.pose.centroid.y)
             self._steer(moved, step, SMOOTHING_S)
-        self._look(time_s, cells)
+        self._see(classes, pose)
         self._count(time_s, pose, votes)
 
-    def observe_contact(
-        self, time_s: float, cells: UInt8Array, pose: Pose, votes: npt.NDArray[np.int64], offset: Point
-    ) -> None:
-        """Take a new sight of an instrument that touches another.
-
-        Where the two meet, `cells` is only what the tracker made of it. Feeding that back every frame would
-        let the border between them creep, so the shape of an earlier sight is kept, moved by `offset`, and
-        renewed only now and then. Renewing keeps what the other instrument hides of a crossing one.
-        """
+    def observe_contact(self, time_s: float, pose: Pose, votes: npt.NDArray[np.int64], place: Placement) -> None:
+        """Take a new sight of an instrument that touches another: its look was found at `place`."""
         step = time_s - self.last_s
         if step > 0:
-            moved = Point(offset.x - self._offset.x, offset.y - self._offset.y)
+            moved = Point(place.dx - self._place.dx, place.dy - self._place.dy)
             self._steer(moved, step, CONTACT_SMOOTHING_S)
-        self._offset = offset
-        if time_s - self._shape_s >= REFRESH_S:
-            shape = self.at(offset)
-            hidden = np.asarray(shape & ~cells & 1, np.uint8)
-            large = cv2.countNonZero(hidden) >= HIDDEN_SHARE * cv2.countNonZero(shape)
-            self._look(time_s, cells | hidden if large else cells)
+        self._place = place
         self._count(time_s, pose, votes)
 
     def become_layer(self, layer: int, time_s: float) -> None:
@@ -139,8 +133,9 @@ class Track:
         """The class that most frames voted for; the lower id when equal, 0 before any vote."""
         return int(np.argmax(self.votes))
 
-    def _look(self, time_s: float, cells: UInt8Array) -> None:
-        self.shape, self._shape_s, self._offset = cells, time_s, Point(0.0, 0.0)
+    def _see(self, classes: UInt8Array, pose: Pose) -> None:
+        self.shape = (classes > 0).view(np.uint8)
+        self._seen, self._look, self._place = (classes, pose), None, Placement()
 
     def _count(self, time_s: float, pose: Pose, votes: npt.NDArray[np.int64]) -> None:
         self.last_s, self.pose = time_s, pose

@@ -138,10 +138,11 @@ class Tracker:
         )
         sights = finder.find(self._lately_seen(time_s, step_s))
         for sight in sights:
-            if sight.offset is not None:
-                sight.track.observe_contact(time_s, sight.cells, sight.pose(grid), sight.votes, sight.offset)
+            if sight.place is not None:
+                sight.track.look.renew(sight.place, sight.cells, foreground.classes)
+                sight.track.observe_contact(time_s, sight.pose(grid), sight.votes, sight.place)
             else:
-                sight.track.observe(time_s, sight.cells, sight.pose(grid), sight.votes)
+                sight.track.observe(time_s, foreground.classes * sight.cells, sight.pose(grid), sight.votes)
         self._tracks += [sight.track for sight in sights if sight.expected is None]
         self._confirm([sight.track for sight in sights if sight.track.id is None], time_s, step_s)
         self._forget(time_s)
@@ -175,20 +176,22 @@ class Tracker:
         for layer in np.unique(cell_layers[cell_layers > 0]):
             cells = (cell_layers == layer).view(np.uint8)
             votes = np.zeros(len(self._schema), np.int64)
+            look = cells
             if cell_classes is not None:
                 votes += self._votes(cell_classes[cells > 0])
+                look = np.maximum(cells, cells * cell_classes)
             pose = measure_pose(cells, grid.window)
             track = known.get(int(layer))
             if track is None or not track.overlaps(cells, time_s):
                 # Where a person moved an id to another instrument, the old motion means nothing.
-                fresh = Track(time_s, cells, pose, len(self._schema))
+                fresh = Track(time_s, look, pose, len(self._schema))
                 fresh.id = int(layer)
                 if track is not None:
                     fresh.continue_layer(track)
                     self._tracks.remove(track)
                 self._tracks.append(fresh)
                 track = fresh
-            track.observe(time_s, cells, pose, votes)
+            track.observe(time_s, look, pose, votes)
         self._forget(time_s)
 
     def _prepare(self, mask: UInt8Array) -> Grid:
