@@ -1,5 +1,6 @@
 """Video files: every frame by its number, however it is reached."""
 
+import gc
 import os
 import random
 import subprocess
@@ -121,6 +122,23 @@ def test_two_readers_of_one_source_do_not_disturb_each_other(video: Callable[[st
         numbers = [(number_of(first.rgb), number_of(second.rgb)) for first, second in pairs]
 
     assert numbers == list(zip(range(10), range(25, 35), strict=True))
+
+
+def test_frames_that_were_read_leave_memory_without_the_garbage_collector(video: Callable[[str], Path]) -> None:
+    """PyAV's frames can hold themselves through their side data; 5 MB each, they would pile up by the hundred."""
+
+    def held() -> int:
+        return sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = held()
+        with open_source(video("mp4")) as source:
+            assert sum(1 for _ in source) == COUNT
+        assert held() - before <= 2
+    finally:
+        gc.enable()
 
 
 def test_indices_are_those_of_a_sequence(video: Callable[[str], Path]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rasnet.video.indexing import index_video
-from rasnet.video.picture import to_rgb
+from rasnet.video.picture import display_matrix, to_rgb
 from rasnet.video.source import VideoSource
 
 # Reading on to a frame this near costs less than a jump, after which the decoder's pipeline is empty.
@@ -47,7 +47,8 @@ class VideoFile(VideoSource):
         video = index_video(path)
         self.path = path
         self.kind = "video"
-        self.height, self.width = to_rgb(video.sample).shape[:2]
+        self._matrix = display_matrix(video.sample)
+        self.height, self.width = to_rgb(video.sample, self._matrix).shape[:2]
         self.fps = video.fps
         self.times = video.times
         self.damage = []
@@ -83,7 +84,7 @@ class VideoFile(VideoSource):
             if not self._is_near(index):
                 self._jump(index)
             picture = self._read_on(index)
-        return None if picture is None else to_rgb(picture)
+        return None if picture is None else to_rgb(picture, self._matrix)
 
     def _is_near(self, index: int) -> bool:
         if self._next is None or index < self._next:

@@ -10,20 +10,24 @@ import numpy.typing as npt
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 
 
-def to_rgb(picture: Any) -> npt.NDArray[np.uint8]:
-    """Convert a PyAV frame to uint8 (H, W, 3), full range, turned upright.
+def to_rgb(picture: Any, matrix: npt.NDArray[np.int32] | None) -> npt.NDArray[np.uint8]:
+    """Convert a PyAV frame to uint8 (H, W, 3), full range, turned upright by a display matrix.
 
     The colour matrix and range are those that the video states. Where it states no matrix, pictures
     larger than standard definition are taken as BT.709 and others as BT.601, as video players do.
     """
     high_definition = picture.width >= 1280 or picture.height > 576
-    matrix = "ITU709" if high_definition and picture.colorspace == _UNSPECIFIED else None
-    rgb: npt.NDArray[np.uint8] = picture.reformat(format="rgb24", src_colorspace=matrix).to_ndarray()
-    return upright(rgb, display_matrix(picture))
+    colors = "ITU709" if high_definition and picture.colorspace == _UNSPECIFIED else None
+    rgb: npt.NDArray[np.uint8] = picture.reformat(format="rgb24", src_colorspace=colors).to_ndarray()
+    return upright(rgb, matrix)
 
 
 def display_matrix(picture: Any) -> npt.NDArray[np.int32] | None:
-    """The (3, 3) display matrix that comes with a picture, None where there is none."""
+    """The (3, 3) display matrix that comes with a picture, None where there is none.
+
+    Ask one picture of a video only: PyAV's side data and its frame hold each other, so every frame that is asked stays
+    in memory until Python's garbage collector comes by, hundreds of frames later.
+    """
     data = picture.side_data.get("DISPLAYMATRIX")
     return None if data is None else np.frombuffer(bytes(data), np.int32, count=9).reshape(3, 3)
 
