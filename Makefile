@@ -34,6 +34,7 @@ lint: .venv/test.stamp
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
+bench: export OMP_WAIT_POLICY = PASSIVE
 bench: .venv/demo.stamp
 	$(BIN)/python Testing/benchmarks/speed.py
 	$(BIN)/python Testing/benchmarks/memory.py

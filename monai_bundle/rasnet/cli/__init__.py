@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -48,4 +49,7 @@ for function, lines in commands.COMMANDS.items():
 
 def main() -> None:
     """Run the command line; the process ends with the command's exit code."""
+    # Threads that spin while they wait take the cores from decoding and tracking: where other work runs as well, the
+    # whole is several times slower. Torch reads this when it loads.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app()

@@ -95,6 +95,35 @@ def segment(
     _say(f"{_kept(case)}; see them with `rasnet overlay {case} marked.mp4`", progress)
 
 
+def serve(
+    case: Annotated[
+        Path, typer.Argument(metavar="CASE", help="Folder of a case; made if --source is given.", show_default=False)
+    ],
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SOURCE", help="The video, where there is no case yet or it has moved.", show_default=False
+        ),
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Weights of the network.", show_default="the released ones")
+    ] = None,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Where the network runs; auto takes a GPU if there is one.")
+    ] = "auto",
+    # No choice: it tells `Command` that errors, too, are answers in JSON.
+    progress: Annotated[Literal["json"], typer.Option(hidden=True)] = "json",
+) -> None:
+    """Segment what other programs ask for, with a model that stays loaded.
+
+    Requests are lines of JSON on stdin: {"do": "frame", "index": 42}, {"do": "video", "start": 0, "stop": 250},
+    {"do": "stop"} and {"do": "quit"}. Answers are lines of JSON on stdout. The end of stdin ends the program.
+    """
+    from rasnet.inference.serving import serve_case
+
+    serve_case(case, source=source, weights=weights, device=device)
+
+
 def overlay(
     case: CaseFolder,
     output: Annotated[Path, typer.Argument(metavar="OUT.mp4", help="Video to write.", show_default=False)],
@@ -237,6 +266,10 @@ COMMANDS: dict[Callable[..., None], tuple[str, ...]] = {
         "rasnet segment operation.mp4 operation.case",
         "rasnet segment operation.mp4 minute.case --start 1500 --stop 3000 --step 5",
         "rasnet segment frames/ frames.case --roi 320,28,1280,1024 --progress json",
+    ),
+    serve: (
+        "rasnet serve operation.case",
+        "rasnet serve operation.case --source operation.mp4 --device cpu",
     ),
     overlay: (
         "rasnet overlay operation.case marked.mp4",

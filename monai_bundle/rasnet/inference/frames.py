@@ -36,27 +36,37 @@ class FrameBatch:
 
 
 class FrameBatches:
-    """The frames that a case still lacks, in order, decoded by a thread ahead of whoever iterates.
+    """Frames of a case, those that it still lacks by default, decoded by a thread ahead of whoever iterates.
 
     Memory does not grow with the length of the video. Frames that cannot be decoded are left out; the source
     tells of them (`VideoSource.damage`). So the number of batches is known only at the end, and there is no
     `len`: an engine that expected more batches than come would begin anew.
 
     Args:
-        case: whose missing frames are wanted, taken from its source and cropped to its region of interest.
+        case: of the frames, which are cropped to its region of interest.
         batch_size: frames in a batch; the last may hold fewer.
+        wanted: increasing indices; what the case lacks by default.
+        source: the case's video where it is open already, and stays so; opened, and closed at the end, by default.
 
     Attributes:
         case: the case.
-        source: the video, open until `close`.
+        source: the video.
         total: how many frames are wanted.
     """
 
-    def __init__(self, case: Case, batch_size: int) -> None:
+    def __init__(
+        self,
+        case: Case,
+        batch_size: int,
+        *,
+        wanted: Sequence[int] | None = None,
+        source: VideoSource | None = None,
+    ) -> None:
         self.case = case
-        self.source: VideoSource = case.open_source()
+        self.source = case.open_source() if source is None else source
         self.batch_size = batch_size
-        self._wanted = case.missing()
+        self._borrowed = source is not None
+        self._wanted = case.missing() if wanted is None else wanted
         self.total = len(self._wanted)
         self._reading: Generator[FrameBatch, None, None] | None = None
 
@@ -66,9 +76,10 @@ class FrameBatches:
         return self._reading
 
     def close(self) -> None:
-        """Stop decoding, and close the source."""
+        """Stop decoding, and close the source unless it is the caller's."""
         self._stop_reading()
-        self.source.close()
+        if not self._borrowed:
+            self.source.close()
 
     def _stop_reading(self) -> None:
         # A consumer that failed may still hold the iterator; the source must not close under its thread.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rasnet.bundle import file_sha256, weights_path
 from rasnet.case import Case, CaseInfo, ModelInfo
@@ -15,7 +16,7 @@ from rasnet.progress import Progress, SilentProgress
 from rasnet.video import RegionOfInterest, VideoSource, find_roi, open_source
 
 if TYPE_CHECKING:
-    from rasnet.inference.torch_backend import Device
+    from rasnet.inference.torch_backend import Device, TorchBackend
 
 RELEASED_SCHEMA = "instrument_parts"
 """The label schema of the released weights, which ``metadata.json`` describes as its output channels."""
@@ -64,13 +65,29 @@ def segment_video(
     frames = FrameBatches(case, batch_size or backend.batch_size)
     try:
         progress.start("segment", frames.total)
-        with CaseSink(case, progress) as sink:
-            for batch in frames:
-                sink.write(batch, *backend(batch.rgb))
+        segment_frames(frames, CaseSink(case, progress), backend)
         report_end(frames, progress)
     finally:
         frames.close()
     return case
+
+
+def segment_frames(
+    frames: FrameBatches, sink: CaseSink, backend: TorchBackend, *, stop: Callable[[], bool] = lambda: False
+) -> None:
+    """Take frames through a model into a case; when this returns or raises, everything taken is in the case.
+
+    Args:
+        frames: decoded ahead.
+        sink: of the frames' case, not entered yet.
+        backend: the model.
+        stop: asked after every batch; the rest is left when it says yes.
+    """
+    with sink:
+        for batch in frames:
+            sink.write(batch, *backend(batch.rgb))
+            if stop():
+                break
 
 
 def open_case(
@@ -131,8 +148,9 @@ def _region(folder: Path, video: VideoSource) -> RegionOfInterest:
     return find_roi(video)
 
 
-def report_end(frames: FrameBatches, progress: Progress) -> None:
-    """Tell which frames could not be decoded, and end the task."""
+def report_end(frames: FrameBatches, progress: Progress, **more: Any) -> None:
+    """Tell which frames could not be decoded, and end the task; ``more`` goes into its result."""
     for damage in frames.source.damage:
         progress.note(f"frames {damage.first} to {damage.last} could not be decoded: {damage.reason}")
-    progress.finish(case=str(frames.case.folder.resolve()), frames=frames.total, damaged=len(frames.source.damage))
+    damaged = len(frames.source.damage)
+    progress.finish(case=str(frames.case.folder.resolve()), frames=frames.total, damaged=damaged, **more)

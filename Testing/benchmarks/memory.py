@@ -1,0 +1,120 @@
+"""Whether memory grows with the length of a video.
+
+    python Testing/benchmarks/memory.py --frames 100 300
+    python Testing/benchmarks/memory.py --device cuda --frames 500 5000
+
+Every length is a file of its own and a fresh process that runs `rasnet segment` on it; the figure is the most memory
+that the process had at any time (its maximum resident set size, without the memory of a GPU).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from machine import describe_machine, show, write_json
+from material import FULL_SIZE, make_video
+
+from rasnet.progress import RichProgress
+
+MOST_GROWTH = 1.05
+
+RASNET = [sys.executable, "-c", "from rasnet.cli import main; main()"]
+# Linux counts in KiB, macOS in bytes.
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+class Run(NamedTuple):
+    """What a run of `rasnet segment` took.
+
+    Attributes:
+        peak_mb: most resident memory, in units of 10^6 bytes.
+        seconds: from start to end, loading included.
+    """
+
+    peak_mb: float
+    seconds: float
+
+
+def segment(video: Path, case: Path, device: str) -> Run:
+    """Run `rasnet segment` in a process of its own, show how far it is, and read its peak memory.
+
+    Raises:
+        SystemExit: the run failed; its message says why.
+    """
+    command = [*RASNET, "segment", str(video), str(case), "--device", device, "--progress", "json"]
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with RichProgress() as progress:
+        for line in process.stdout:
+            event = json.loads(line)
+            if event["event"] == "start":
+                progress.start(video.stem, event["total"])
+                done = 0
+            elif event["event"] == "progress":
+                progress.advance(event["frame"], event["done"] - done)
+                done = event["done"]
+    # wait4 tells of this one process; getrusage would tell of the largest child so far.
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"rasnet segment ended with exit code {process.returncode}")
+    return Run(usage.ru_maxrss * _RSS_UNIT / 1e6, time.perf_counter() - began)
+
+
+def main() -> None:
+    """Measure peak memory at several lengths; exit code 1 if it grows by more than 5 %."""
+    options = _parse()
+    with tempfile.TemporaryDirectory() as folder:
+        runs = {
+            frames: segment(
+                make_video(Path(folder), options.size, frames), Path(folder) / f"case_{frames}", options.device
+            )
+            for frames in sorted(options.frames)
+        }
+    shortest, *_, longest = runs.values()
+    ratio = longest.peak_mb / shortest.peak_mb
+    machine = describe_machine(options.device)
+    show(
+        f"peak memory of rasnet segment, {options.size}, on {options.device}: "
+        f"longest over shortest video {ratio:.3f}, at most {MOST_GROWTH}",
+        ("frames", "peak MB", "seconds"),
+        [(str(frames), f"{run.peak_mb:.0f}", f"{run.seconds:.0f}") for frames, run in runs.items()],
+        machine,
+    )
+    write_json(
+        options.json,
+        {
+            "machine": machine,
+            "device": options.device,
+            "size": options.size,
+            "peak_mb": {frames: run.peak_mb for frames, run in runs.items()},
+            "ratio": ratio,
+        },
+    )
+    raise SystemExit(ratio > MOST_GROWTH)
+
+
+def _parse() -> argparse.Namespace:
+    # argparse, because typer has no option that takes any number of values.
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--frames", type=int, nargs="+", default=[100, 300], help="lengths of video, two or more")
+    parser.add_argument("--size", default=FULL_SIZE, metavar="WIDTHxHEIGHT", help="of the video")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where the network runs")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
+    options = parser.parse_args()
+    if len(options.frames) < 2:
+        parser.error("--frames needs two lengths to compare")
+    return options
+
+
+if __name__ == "__main__":
+    main()
