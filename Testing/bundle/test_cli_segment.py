@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,15 @@ class TestSegment:
         frames = write_frames(tmp_path / "frames", 60)
         case = tmp_path / "case"
         command = [*RASNET, "segment", str(frames), str(case), "--batch-size", "1", "--progress", "json"]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ONE_CORE)
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=ONE_CORE,
+            # A shell that starts the tests in the background lets its children ignore Ctrl-C.
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+        )
         assert process.stdout is not None
         for line in process.stdout:  # let it do some work first
             if json.loads(line)["event"] == "progress":

@@ -128,7 +128,7 @@ def test_frames_that_were_read_leave_memory_without_the_garbage_collector(video:
     """PyAV's frames can hold themselves through their side data; 5 MB each, they would pile up by the hundred."""
 
     def held() -> int:
-        return sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+        return sum(type(thing) is av.VideoFrame for thing in gc.get_objects())
 
     gc.collect()
     gc.disable()
