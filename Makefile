@@ -47,7 +47,7 @@ clean:
 .venv/demo.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10) and 'RASNet needs Python 3.10 or later; \
 	run make PYTHON=python3.12, or whichever you have, not ' + sys.version.split()[0])"
-	@echo "Setting up .venv (once; about 1.5 GB)"
+	@echo "Setting up .venv (once; 1.5 to 2.5 GB)"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) torch
 	$(PIP) --editable '.[torch,report,seg-nrrd]'
