@@ -19,7 +19,7 @@ from rasnet.case import Case, CaseInfo, FrameStatus
 from rasnet.errors import RASNetError
 from rasnet.inference.frames import FrameBatches
 from rasnet.inference.pipeline import open_case, report_end, segment_frames
-from rasnet.inference.sink import CaseSink
+from rasnet.inference.sink import LOOK_BACK_S, CaseSink
 from rasnet.progress import JsonProgress, SilentProgress
 from rasnet.video import VideoSource, open_source
 
@@ -31,9 +31,6 @@ _NUMBERS = {"frame": {"index"}, "video": {"start", "stop"}, "stop": set(), "quit
 
 # The tracker sees this many masks beside a frame that is asked for: enough for place and motion, and soon read.
 _NEIGHBOURS = 3
-
-# Where a mask ends no longer ago than this, a video goes on as `CaseSink` does by itself.
-_GOES_ON_S = 1.0
 
 
 def serve_case(
@@ -283,7 +280,7 @@ class RequestSink(CaseSink):
     def goes_on(self, index: int) -> bool:
         """Whether masks end so shortly before a frame that the sink, by itself, goes on from them."""
         pts = self.case.times[index]
-        return any(known < index and pts - known_pts <= _GOES_ON_S for known, known_pts in self._known)
+        return any(known < index and pts - known_pts <= LOOK_BACK_S for known, known_pts in self._known)
 
     def look_around(self, index: int) -> None:
         """Show the tracker the few masks before a frame, or, where they are nearer, those after it back in time."""

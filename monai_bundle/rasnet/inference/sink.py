@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from types import TracebackType
 
 import numpy as np
@@ -13,8 +14,8 @@ from rasnet.inference.frames import FrameBatch
 from rasnet.progress import Progress, SilentProgress
 from rasnet.tracking import Tracker
 
-# Seconds of known masks that tell the tracker where each instrument is and how it moves.
-_LOOK_BACK_S = 1.0
+LOOK_BACK_S = 1.0
+"""Seconds of known masks that tell the tracker where each instrument is and how it moves."""
 
 
 class CaseSink:
@@ -63,10 +64,10 @@ class CaseSink:
 
     def _adopt_until(self, index: int, pts: float) -> None:
         """Show the tracker the frames between the last one and this one that the case holds."""
-        passed = [known for known in self._known if known[0] < index]
-        self._known = self._known[len(passed) :]
+        count = bisect_left(self._known, (index,))
+        passed, self._known = self._known[:count], self._known[count:]
         for known, known_pts in passed:
-            if pts - known_pts <= _LOOK_BACK_S:
+            if pts - known_pts <= LOOK_BACK_S:
                 self._adopt(known, known_pts)
 
     def _adopt(self, index: int, pts: float) -> None:
