@@ -15,7 +15,7 @@ from rasnet.datasets.augmentation.bands import tissue_bands
 from rasnet.datasets.augmentation.color import blood, contrast, gamma, hue, saturation, white_balance
 from rasnet.datasets.augmentation.copy_paste import copy_paste
 from rasnet.datasets.augmentation.geometry import View, draw_views, mirror, reframe, sample, sampling_grid
-from rasnet.datasets.augmentation.optics import blur, interlacing, lens_border, low_resolution
+from rasnet.datasets.augmentation.optics import blur, compression, interlacing, lens_border, low_resolution
 from rasnet.losses import ANY_INSTRUMENT, IGNORE
 
 CANVAS = (40, 50)
@@ -148,6 +148,19 @@ class TestAugmentation:
         Augmentation((32, 40))(*frames, torch.Generator().manual_seed(0))
         assert all(torch.equal(tensor, copy) for tensor, copy in zip(frames, copies, strict=True))
 
+    def test_labels_are_completed_in_the_new_view_and_before_instruments_are_pasted(self) -> None:
+        images, masks, aspects = batch(6)
+        seen: list[tuple[torch.Size, int]] = []
+
+        def complete(pictures: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            seen.append((pictures.shape, int(labels.unique().max())))
+            return labels.masked_fill(labels == IGNORE, 0)
+
+        generator = torch.Generator().manual_seed(0)
+        _, labels = Augmentation((32, 64))(images, masks, aspects, generator, complete)
+        assert seen == [(torch.Size([6, 3, 32, 64]), IGNORE)]
+        assert IGNORE not in labels
+
 
 class TestCopyPaste:
     def test_instruments_come_over_and_nothing_else_does(self) -> None:
@@ -250,6 +263,23 @@ class TestAppearance:
         torch.testing.assert_close(blurred.sum(dim=(2, 3)), torch.ones(64, 3))
         torch.testing.assert_close(blurred, blurred.mT)  # as wide as high
         assert blurred[:, 0, 16, 16].unique().numel() > 10  # the untouched, and many widths
+
+    def test_compression_keeps_what_is_even_within_a_step_and_loses_fine_detail(self) -> None:
+        torch.testing.assert_close(compression(GREY, draw(64)), GREY, atol=9 / 255 / 8 / 2 + 1e-4, rtol=0)
+        fine = 0.5 + 0.01 * torch.randn(64, 3, 24, 40, generator=torch.Generator().manual_seed(0))
+        coded = compression(fine, draw(64))
+        changed = (coded - fine).abs().amax(dim=(1, 2, 3)) > 1e-5
+        assert 8 <= changed.sum() <= 32  # 30 % of 64
+        assert (coded[changed].std(dim=(1, 2, 3)) < fine[changed].std(dim=(1, 2, 3))).all()
+
+    def test_compression_works_on_blocks_of_8_and_takes_sizes_between_them(self) -> None:
+        picture = torch.full((1, 3, 13, 21), 0.2)
+        picture[..., :8, :8] = torch.rand(8, 8, generator=torch.Generator().manual_seed(0))
+        coded = next(out for seed in range(20) if not torch.equal(out := compression(picture, draw(1, seed)), picture))
+        assert coded.shape == picture.shape
+        assert (coded - picture)[..., :8, :8].abs().max() > 0.01
+        rest = (coded - picture)[..., 8:].flatten()
+        assert rest.abs().max() <= 9 / 255 / 8 / 2 + 1e-4  # even blocks: half a step of their mean
 
     def test_beyond_the_lens_all_is_black_and_background(self) -> None:
         masks = torch.full((64, 64, 80), 2, dtype=torch.uint8)

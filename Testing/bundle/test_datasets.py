@@ -12,10 +12,12 @@ from PIL import Image
 from videos import RECIPES, Recipe, write
 
 from rasnet.datasets import FrameDataset, MixedBatches, Ramp, Source, read_sources
+from rasnet.datasets.blank import render_blanks
 from rasnet.datasets.endovis2015 import part_ids, read_rigid, read_robotic
 from rasnet.datasets.frames_with_masks import read_frames_with_masks
 from rasnet.datasets.rendered import render_examples
 from rasnet.datasets.unlabelled import read_unlabelled
+from rasnet.datasets.without_instruments import read_without_instruments
 from rasnet.errors import RASNetError
 from rasnet.losses import ANY_INSTRUMENT, IGNORE
 
@@ -148,6 +150,25 @@ class TestFolders:
             np.testing.assert_array_equal(example.mask == IGNORE, example.rgb.max(axis=-1) < 5)
         assert any((example.mask == IGNORE).any() for example in examples)
 
+    def test_pictures_without_instruments_are_background_all_over(self, tmp_path: Path) -> None:
+        save(tmp_path / "tissue.png", 90)
+        save(tmp_path / "theatre.png", 30, height=20, width=30)
+        theatre, tissue = read_without_instruments(tmp_path)
+        assert theatre.mask.shape == (20, 30)
+        assert not theatre.mask.any()
+        assert not tissue.mask.any()
+
+    def test_blank_pictures_are_dark_bright_even_or_smooth_and_hold_nothing(self) -> None:
+        blanks = list(render_blanks(40, (24, 32), seed=3))
+        assert all(blank.rgb.shape == (24, 32, 3) and not blank.mask.any() for blank in blanks)
+        dark, bright, flat, smooth = ([blank.rgb.astype(float) for blank in blanks[kind::4]] for kind in range(4))
+        assert max(rgb.mean() for rgb in dark) < 50
+        assert min(rgb.mean() for rgb in bright) > 205
+        assert all(rgb.std(axis=(0, 1)).max() < 0.07 * 255 for rgb in flat)  # the noise alone
+        assert all(rgb.std(axis=(0, 1)).max() > 10 for rgb in smooth)
+        again = list(render_blanks(40, (24, 32), seed=3))
+        assert all(np.array_equal(one.rgb, same.rgb) for one, same in zip(blanks, again, strict=True))
+
 
 class TestDataList:
     def test_folders_start_where_the_list_lies(self, tmp_path: Path) -> None:
@@ -238,9 +259,10 @@ class TestFrameDataset:
             FrameDataset([Source("frames_with_masks", "a", tmp_path)])
 
 
-def brightness(images: torch.Tensor, masks: torch.Tensor, aspects: torch.Tensor, _: torch.Generator):
+def brightness(images: torch.Tensor, masks: torch.Tensor, aspects: torch.Tensor, _: torch.Generator, complete):
     """Instead of an augmentation: what identifies a frame's source, (B,)."""
-    return images.float().mean(dim=(1, 2, 3)), masks[:, 0, 0]
+    brightnesses = images.float().mean(dim=(1, 2, 3))
+    return brightnesses, complete(brightnesses, masks[:, 0, 0])
 
 
 def batches(dataset: FrameDataset, **changes) -> MixedBatches:
@@ -275,6 +297,21 @@ class TestMixedBatches:
             shares.append(1 - torch.isin(drawn, torch.tensor([100.0, 200.0])).float().mean().item())
         expected = [0.455, 0.355, 0.255, 0.155, 0.055, 0, 0, 0, 0, 0]  # 0.5 to 0 over the first 50 of 100 batches
         assert shares == pytest.approx(expected, abs=0.07)
+
+    def test_a_labeller_labels_the_unlabelled_frames_alone(self, mixed: FrameDataset) -> None:
+        progress = []
+
+        def all_tissue(pictures: torch.Tensor, labels: torch.Tensor, done: float) -> torch.Tensor:
+            progress.append(done)
+            assert (pictures == 10).all()
+            assert (labels == IGNORE).all()
+            return torch.zeros_like(labels)
+
+        plain, labelled = batches(mixed), batches(mixed, labeller=all_tissue)
+        for before, after in zip(plain, labelled, strict=True):
+            assert torch.equal(before["label"][:-4], after["label"][:-4])
+            assert (after["label"][-4:] == 0).all()
+        assert progress == pytest.approx([0.01 * i for i in range(10)])
 
     def test_the_same_seed_gives_the_same_batches(self, mixed: FrameDataset) -> None:
         one, same, other = (torch.cat([batch["image"] for batch in batches(mixed, seed=seed)]) for seed in (1, 1, 2))

@@ -25,10 +25,12 @@ from rasnet.training import (
     GradientClipping,
     PackedWeights,
     PooledDice,
+    PseudoLabels,
     ValidationBatches,
     WeightAverage,
     parameter_groups,
     prepare_batch,
+    start_from,
 )
 
 
@@ -196,6 +198,66 @@ class TestDistillation:
         with torch.no_grad():
             levels = EfficientNetLite2().eval()(torch.rand(1, 3, 64, 96))
         assert [tuple(level.shape) for level in levels] == [(1, 48, 8, 12), (1, 120, 4, 6), (1, 352, 2, 3)]
+
+
+class Colors(nn.Module):
+    """Scores from the brightness of red, green and blue: what is red is background, and so on."""
+
+    def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+        return 10 * pictures
+
+
+class TestPseudoLabels:
+    def label(self, sure: float = 0.9, start: float = 0.0) -> PseudoLabels:
+        return PseudoLabels(Colors().eval(), start=start, sure=sure)
+
+    @pytest.mark.parametrize(
+        ("probabilities", "label"),  # of background, shaft, manipulator
+        [
+            ((0.95, 0.03, 0.02), 0),
+            ((0.04, 0.92, 0.04), 1),
+            ((0.05, 0.03, 0.92), 2),
+            ((0.05, 0.50, 0.45), ANY_INSTRUMENT),
+            ((0.60, 0.30, 0.10), IGNORE),
+            ((0.30, 0.65, 0.05), IGNORE),
+        ],
+    )
+    def test_only_what_is_sure_becomes_a_label(self, probabilities: tuple[float, float, float], label: int) -> None:
+        believed = self.label().believed(torch.tensor(probabilities).view(1, 3, 1, 1))
+        assert believed.dtype == torch.uint8
+        assert believed.item() == label
+
+    def test_known_pixels_keep_their_label(self) -> None:
+        picture = torch.tensor([1.0, 0.0, 0.0]).view(1, 3, 1, 1).expand(1, 3, 2, 2)  # background, to this network
+        labels = torch.tensor([[[IGNORE, 2], [IGNORE, ANY_INSTRUMENT]]], dtype=torch.uint8)
+        filled = self.label(sure=0.5)(picture, labels, progress=0.5)
+        assert filled.tolist() == [[[0, 2], [0, ANY_INSTRUMENT]]]
+
+    def test_nothing_is_labelled_before_its_start(self) -> None:
+        labels = torch.full((1, 2, 2), IGNORE, dtype=torch.uint8)
+        assert torch.equal(self.label(start=0.3)(torch.ones(1, 3, 2, 2), labels, progress=0.29), labels)
+
+    def test_a_picture_and_its_mirror_image_have_a_say(self) -> None:
+        class LeftIsShaft(nn.Module):
+            def forward(self, pictures: torch.Tensor) -> torch.Tensor:
+                scores = torch.zeros(len(pictures), 3, *pictures.shape[-2:])
+                scores[:, 1, :, :1] = scores[:, 0, :, 1:] = 20.0
+                return scores
+
+        labels = torch.full((1, 1, 2), IGNORE, dtype=torch.uint8)
+        label = PseudoLabels(LeftIsShaft(), start=0.0, sure=0.9)
+        assert (label(torch.ones(1, 3, 1, 2), labels, progress=1.0) == IGNORE).all()  # its two views disagree
+
+
+def test_a_training_may_begin_where_another_ended(tmp_path: Path) -> None:
+    trained = RASNet(3)
+    PackedWeights(trained, tmp_path / "weights.pt")()
+    begun = start_from(RASNet(3), tmp_path / "weights.pt")
+    torch.testing.assert_close(begun.encoder.conv1.weight, trained.encoder.conv1.weight, atol=1e-3, rtol=1e-2)
+    fresh = RASNet(3)
+    assert start_from(fresh, None) is fresh
+    with pytest.raises(RASNetError, match="there are no weights at"):
+        start_from(fresh, tmp_path / "none.pt")
 
 
 def test_a_gradient_is_clipped_before_the_step() -> None:

@@ -14,12 +14,14 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from rasnet.datasets.blank import render_blanks
 from rasnet.datasets.endovis2015 import read_rigid, read_robotic
 from rasnet.datasets.example import Example
 from rasnet.datasets.frames_with_masks import read_frames_with_masks
 from rasnet.datasets.rendered import render_examples
 from rasnet.datasets.sources import Source
 from rasnet.datasets.unlabelled import read_unlabelled
+from rasnet.datasets.without_instruments import read_without_instruments
 from rasnet.errors import RASNetError
 from rasnet.progress import Progress, SilentProgress
 
@@ -28,6 +30,7 @@ _FOLDER_READERS = {
     "endovis2015_rigid": read_rigid,
     "frames_with_masks": read_frames_with_masks,
     "unlabelled": read_unlabelled,
+    "without_instruments": read_without_instruments,
 }
 
 
@@ -118,7 +121,7 @@ class FrameDataset(Dataset[dict[str, Any]]):
 
 
 def _load(source: Source, canvas: tuple[int, int], device: torch.device) -> FrameGroup:
-    fitted = [_fit(example, canvas, source) for example in _read(source, canvas, device)]
+    fitted = [_fit(example, canvas, source) for example in read_examples(source, canvas, device)]
     images, masks, aspects = zip(*fitted, strict=True)
     return FrameGroup(
         source,
@@ -128,9 +131,13 @@ def _load(source: Source, canvas: tuple[int, int], device: torch.device) -> Fram
     )
 
 
-def _read(source: Source, canvas: tuple[int, int], device: torch.device) -> Iterator[Example]:
-    if source.folder is None:
+def read_examples(source: Source, canvas: tuple[int, int], device: torch.device) -> Iterator[Example]:
+    """Read or render the frames of a source, one by one; `canvas` and `device` are for those that are rendered."""
+    if source.kind == "synthetic":
         return render_examples(source.count, canvas, source.seed, device)
+    if source.kind == "blank":
+        return render_blanks(source.count, canvas, source.seed)
+    assert source.folder is not None
     return _FOLDER_READERS[source.kind](source.folder, source.step)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -37,6 +37,11 @@ class Ramp:
         return self.start + (self.end - self.start) * min(1.0, progress / self.until)
 
 
+Labeller = Callable[[Tensor, Tensor, float], Tensor]
+"""Gives labels, uint8 (B, H, W), for pictures, float (B, 3, H, W), 0 to 1, where labels are missing so far, uint8
+(B, H, W), at a share of the training from 0 to 1."""
+
+
 class MixedBatches:
     """Endless batches in epochs of a fixed length, augmented, for a trainer.
 
@@ -53,6 +58,7 @@ class MixedBatches:
         epoch_length: batches an epoch.
         iterations: batches of the whole training, which `synthetic_share` follows.
         seed: the same batches come for the same seed, on the same kind of device.
+        labeller: labels the unlabelled frames as far as it can; by default they stay unknown.
 
     Raises:
         RASNetError: the data set has no frame with labels.
@@ -69,6 +75,7 @@ class MixedBatches:
         epoch_length: int,
         iterations: int,
         seed: int = 0,
+        labeller: Labeller | None = None,
     ) -> None:
         roles: tuple[Role, ...] = ("labelled", "synthetic", "unlabelled")
         self._groups = {role: [group for group in dataset.groups if group.source.role == role] for role in roles}
@@ -80,6 +87,7 @@ class MixedBatches:
         self.synthetic_share = synthetic_share
         self.epoch_length = epoch_length
         self.iterations = iterations
+        self.labeller = labeller
         self._drawn = 0
         device = dataset.groups[0].images.device
         self._choices = torch.Generator().manual_seed(seed)
@@ -93,7 +101,8 @@ class MixedBatches:
             yield self._batch()
 
     def _batch(self) -> dict[str, Tensor]:
-        synthetic = self._synthetic()
+        progress = self._drawn / self.iterations
+        synthetic = self._synthetic(progress)
         self._drawn += 1
         parts = [
             *self._draw(self._groups["labelled"], self.batch_size - synthetic),
@@ -101,16 +110,23 @@ class MixedBatches:
             *self._draw(self._groups["unlabelled"], self.unlabelled),
         ]
         images, masks, aspects = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
-        pictures, labels = self.augmentation(images, masks, aspects, self._noise)
+
+        def complete(pictures: Tensor, labels: Tensor) -> Tensor:
+            if self.labeller is None or not self.unlabelled:
+                return labels
+            known, unknown = labels[: -self.unlabelled], labels[-self.unlabelled :]
+            return torch.cat([known, self.labeller(pictures[-self.unlabelled :], unknown, progress)])
+
+        pictures, labels = self.augmentation(images, masks, aspects, self._noise, complete)
         return {"image": pictures, "label": labels}
 
-    def _synthetic(self) -> int:
+    def _synthetic(self, progress: float) -> int:
         """How many of the next batch's labelled frames are synthetic."""
         if not self._groups["synthetic"]:
             return 0
         if not self._groups["labelled"]:
             return self.batch_size
-        share = self.synthetic_share(self._drawn / self.iterations)
+        share = self.synthetic_share(progress)
         return int((torch.rand(self.batch_size, generator=self._choices) < share).sum())
 
     def _draw(self, groups: list[FrameGroup], count: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

@@ -9,7 +9,18 @@ from typing import Any, Literal, get_args
 
 from rasnet.errors import RASNetError
 
-Kind = Literal["endovis2015_robotic", "endovis2015_rigid", "frames_with_masks", "unlabelled", "synthetic"]
+Kind = Literal[
+    "endovis2015_robotic",
+    "endovis2015_rigid",
+    "frames_with_masks",
+    "without_instruments",
+    "unlabelled",
+    "synthetic",
+    "blank",
+]
+RENDERED = ("synthetic", "blank")
+"""Kinds that are made, not read."""
+
 Split = Literal["train", "validation"]
 Role = Literal["labelled", "synthetic", "unlabelled"]
 
@@ -21,12 +32,12 @@ class Source:
     Attributes:
         kind: how the frames lie there; see the readers of the same names.
         name: for figures; the folder's last part where the list gives none.
-        folder: one sequence or set; None for ``synthetic``, which is rendered.
+        folder: one sequence or set; None for ``synthetic`` and ``blank``, which are rendered.
         weight: how often a frame of this source is drawn, relative to the other sources of its role.
         split: ``"train"`` or ``"validation"``.
         step: take every step-th frame.
-        count: stills to render, for ``synthetic``.
-        seed: of the stills, for ``synthetic``.
+        count: stills to render, for ``synthetic`` and ``blank``.
+        seed: of the stills, for ``synthetic`` and ``blank``.
     """
 
     kind: Kind
@@ -41,7 +52,9 @@ class Source:
     @property
     def role(self) -> Role:
         """Which share of a batch this source feeds."""
-        return self.kind if self.kind in ("synthetic", "unlabelled") else "labelled"
+        if self.kind == "synthetic" or self.kind == "unlabelled":
+            return self.kind
+        return "labelled"
 
 
 def read_sources(path: str | Path, folder: str | Path | None = None) -> list[Source]:
@@ -87,7 +100,7 @@ def _source(entry: Any, base: Path, where: str) -> Source:
     known = {field.name for field in fields(Source)}
     if unknown := sorted(entry.keys() - known):
         raise RASNetError(f"{where} has the unknown key '{unknown[0]}'; it may have {', '.join(sorted(known))}")
-    rendered = entry["kind"] == "synthetic"
+    rendered = entry["kind"] in RENDERED
     for key in ("folder", "step") if rendered else ("count", "seed"):
         if key in entry:
             raise RASNetError(f"{where} is {entry['kind']}, which has no '{key}'; remove it")

@@ -6,6 +6,8 @@ from rasnet.training.distillation import Distillation
 from rasnet.training.optimization import GradientClipping, parameter_groups
 from rasnet.training.packing import PackedWeights
 from rasnet.training.pooled_dice import PooledDice
+from rasnet.training.pseudo_labels import PseudoLabels
+from rasnet.training.start import start_from
 from rasnet.training.teacher import EfficientNetLite2
 
 __all__ = [
@@ -14,8 +16,10 @@ __all__ = [
     "GradientClipping",
     "PackedWeights",
     "PooledDice",
+    "PseudoLabels",
     "ValidationBatches",
     "WeightAverage",
     "parameter_groups",
     "prepare_batch",
+    "start_from",
 ]

@@ -28,6 +28,7 @@ APPEARANCE: tuple[Callable[[Tensor, Draw], Tensor], ...] = (
     optics.low_resolution,
     optics.interlacing,
     optics.noise,
+    optics.compression,
 )
 
 
@@ -52,7 +53,12 @@ class Augmentation:
 
     @torch.no_grad()
     def __call__(
-        self, images: Tensor, masks: Tensor, aspects: Tensor, generator: torch.Generator
+        self,
+        images: Tensor,
+        masks: Tensor,
+        aspects: Tensor,
+        generator: torch.Generator,
+        complete: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Augment a batch.
 
@@ -61,6 +67,8 @@ class Augmentation:
             masks: uint8 (B, h, w): class ids, `rasnet.losses.ANY_INSTRUMENT` or `rasnet.losses.IGNORE`.
             aspects: float (B,), width over height before the pictures were squeezed.
             generator: source of randomness, on the device of the images; the same seed gives the same batch.
+            complete: gives labels for pictures in their new view, float (B, 3, *size), 0 to 1, and their labels so
+                far, uint8 (B, *size), before the pictures are made harder to see.
 
         Returns:
             float32 (B, 3, *size), 0 to 1, in channels-last memory, and uint8 (B, *size) with the mask's values;
@@ -68,6 +76,8 @@ class Augmentation:
         """
         draw = Draw(len(images), generator)
         pictures, labels = reframe(images.float() / 255, masks, aspects, self.size, draw)
+        if complete is not None:
+            labels = complete(pictures, labels)
         pictures = tissue_bands(pictures, labels, draw)
         pictures, labels = copy_paste(pictures, labels, draw)
         for transform in APPEARANCE:

@@ -1,10 +1,12 @@
-"""What lies between tissue and file: smoke, highlights, blur, scaling, interlacing, noise, and the lens' border.
+"""From tissue to file: smoke, highlights, blur, scaling, interlacing, noise, compression, the lens' border.
 
 Every function takes pictures, float (B, 3, H, W), near 0 to 1, and gives pictures of the same shape; probabilities
 and ranges hold for each picture by itself.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +16,10 @@ from rasnet.datasets.augmentation.draw import Draw
 
 _BLUR_RADIUS = 5
 _OUTSIDE_BRIGHTNESS = 0.02
+
+_BLOCK = 8
+# Rows: luma, blue and red difference (ITU-R BT.601).
+_YCC = ((0.299, 0.587, 0.114), (-0.1687, -0.3313, 0.5), (0.5, -0.4187, -0.0813))
 
 
 def smoke(images: Tensor, draw: Draw) -> Tensor:
@@ -59,6 +65,26 @@ def noise(images: Tensor, draw: Draw) -> Tensor:
     return images + draw.grain(images) * draw.uniform(0, 0.06) * draw.chance(0.5)
 
 
+def compression(images: Tensor, draw: Draw) -> Tensor:
+    """Compress 30 % of the pictures as JPEG and intra frames of video do: rounded frequencies of 8x8 blocks.
+
+    Rounding is coarser for higher frequencies and for colour, as in the tables of ITU-T T.81, annex K.
+    """
+    height, width = _size(images)
+    padded = F.pad(images, [0, -width % _BLOCK, 0, -height % _BLOCK], mode="replicate")
+    to_ycc, waves = images.new_tensor(_YCC), _cosines(images.device)
+    blocks = torch.einsum("ij,bjhw->bihw", to_ycc, padded)
+    rows, columns = (side // _BLOCK for side in _size(padded))
+    blocks = blocks.reshape(-1, 3, rows, _BLOCK, columns, _BLOCK)
+    frequencies = torch.einsum("uy,vx,bcrykx->bcrukv", waves, waves, blocks)
+    order = torch.arange(_BLOCK, device=images.device)
+    coarser = (1 + order.view(-1, 1, 1) + order) * images.new_tensor([1.0, 2.0, 2.0]).view(1, 3, 1, 1, 1, 1)
+    step = draw.factor(2, 9)[..., None, None] / 255 * coarser
+    blocks = torch.einsum("uy,vx,bcrukv->bcrykx", waves, waves, (frequencies / step).round() * step)
+    coded = torch.einsum("ij,bjhw->bihw", to_ycc.inverse(), blocks.flatten(4, 5).flatten(2, 3))
+    return torch.lerp(images, coded[..., :height, :width], draw.chance(0.3))
+
+
 def lens_border(images: Tensor, masks: Tensor, draw: Draw) -> tuple[Tensor, Tensor]:
     """Show 30 % of the pictures through a round lens with black around it, and darken 40 % towards the rim.
 
@@ -79,6 +105,14 @@ def lens_border(images: Tensor, masks: Tensor, draw: Draw) -> tuple[Tensor, Tens
     rim = 1 - draw.chance(0.4) * draw.uniform(0.2, 0.8) * (distance / 1.2).clamp(0, 1).square()
     masks = masks.masked_fill(inside[:, 0] < 0.5, 0)
     return images * inside * rim + (1 - inside) * _OUTSIDE_BRIGHTNESS, masks
+
+
+def _cosines(device: torch.device) -> Tensor:
+    """The orthonormal discrete cosine transform of 8 values, float (8, 8): a row for each frequency."""
+    places = torch.arange(_BLOCK, device=device)
+    waves = torch.cos(torch.pi * (2 * places + 1) * places[:, None] / (2 * _BLOCK)) * math.sqrt(2 / _BLOCK)
+    waves[0] /= math.sqrt(2)
+    return waves
 
 
 def _size(images: Tensor) -> tuple[int, int]:
