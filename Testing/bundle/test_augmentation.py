@@ -16,7 +16,7 @@ from rasnet.datasets.augmentation.color import blood, contrast, gamma, hue, satu
 from rasnet.datasets.augmentation.copy_paste import copy_paste
 from rasnet.datasets.augmentation.geometry import View, draw_views, mirror, reframe, sample, sampling_grid
 from rasnet.datasets.augmentation.optics import blur, compression, interlacing, lens_border, low_resolution
-from rasnet.losses import ANY_INSTRUMENT, IGNORE
+from rasnet.labels import ANY_INSTRUMENT, IGNORE
 
 CANVAS = (40, 50)
 

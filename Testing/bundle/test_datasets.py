@@ -19,7 +19,7 @@ from rasnet.datasets.rendered import render_examples
 from rasnet.datasets.unlabelled import read_unlabelled
 from rasnet.datasets.without_instruments import read_without_instruments
 from rasnet.errors import RASNetError
-from rasnet.losses import ANY_INSTRUMENT, IGNORE
+from rasnet.labels import ANY_INSTRUMENT, IGNORE
 
 SHAFT, MANIPULATOR = 1, 2
 HEIGHT, WIDTH = 48, 64

@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rasnet.losses import ANY_INSTRUMENT, IGNORE, CrossEntropyLogJaccard
+from rasnet.labels import ANY_INSTRUMENT, IGNORE
+from rasnet.losses import CrossEntropyLogJaccard
 
 THIRD = math.log(3)
 

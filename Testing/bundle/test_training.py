@@ -17,7 +17,8 @@ from torch import nn
 from rasnet.datasets import FrameDataset, Ramp, Source
 from rasnet.errors import RASNetError
 from rasnet.inference.segmenter import Segmenter, network_size
-from rasnet.losses import ANY_INSTRUMENT, IGNORE, CrossEntropyLogJaccard
+from rasnet.labels import ANY_INSTRUMENT, IGNORE
+from rasnet.losses import CrossEntropyLogJaccard
 from rasnet.networks import RASNet
 from rasnet.training import (
     Distillation,

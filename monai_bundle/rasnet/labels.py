@@ -17,6 +17,12 @@ SCHEMA_FOLDER = Path(__file__).parent / "schemas"
 
 SchemaKind = Literal["types", "parts"]
 
+ANY_INSTRUMENT = 254
+"""Value of a pixel in a mask of truth that is known to be an instrument, but not which class of it."""
+
+IGNORE = 255
+"""Value of a pixel in a mask of truth about which nothing is known."""
+
 
 @dataclass(frozen=True)
 class Code:

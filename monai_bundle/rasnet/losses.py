@@ -6,11 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-ANY_INSTRUMENT = 254
-"""Target value of a pixel known to be an instrument, but not which class of it."""
-
-IGNORE = 255
-"""Target value of a pixel about which nothing is known."""
+from rasnet.labels import ANY_INSTRUMENT, IGNORE
 
 
 class CrossEntropyLogJaccard(nn.Module):

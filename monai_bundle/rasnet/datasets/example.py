@@ -13,8 +13,8 @@ class Example(NamedTuple):
 
     Attributes:
         rgb: uint8 (H, W, 3).
-        mask: uint8 (H, W): part ids of the schema ``instrument_parts``, `rasnet.losses.ANY_INSTRUMENT` where only
-            "some instrument" is known, `rasnet.losses.IGNORE` where nothing is.
+        mask: uint8 (H, W): part ids of the schema ``instrument_parts``, `rasnet.labels.ANY_INSTRUMENT` where only
+            "some instrument" is known, `rasnet.labels.IGNORE` where nothing is.
     """
 
     rgb: npt.NDArray[np.uint8]

@@ -10,7 +10,7 @@ import numpy as np
 from rasnet.datasets.example import Example
 from rasnet.datasets.images import images_in, read_grey, read_rgb
 from rasnet.errors import RASNetError
-from rasnet.losses import ANY_INSTRUMENT
+from rasnet.labels import ANY_INSTRUMENT
 
 MASK_ENDING = "_mask"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from rasnet.datasets.example import Example
-from rasnet.losses import IGNORE
+from rasnet.labels import IGNORE
 from rasnet.synthetic import random_frames
 
 # Brightest channel under which a pixel is black: the lens border, or an instrument in the dark.

@@ -9,7 +9,7 @@ import numpy as np
 
 from rasnet.datasets.example import Example
 from rasnet.datasets.images import images_in, read_rgb
-from rasnet.losses import IGNORE
+from rasnet.labels import IGNORE
 
 
 def read_unlabelled(folder: Path, step: int = 1) -> Iterator[Example]:

@@ -10,8 +10,7 @@ from ignite.engine import Engine, Events
 from torch import Tensor
 
 from rasnet.inference.segmenter import decide
-from rasnet.labels import LabelSchema
-from rasnet.losses import ANY_INSTRUMENT, IGNORE
+from rasnet.labels import ANY_INSTRUMENT, IGNORE, LabelSchema
 
 INSTRUMENT = "instrument"
 

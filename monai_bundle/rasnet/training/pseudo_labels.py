@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from rasnet.losses import ANY_INSTRUMENT, IGNORE
+from rasnet.labels import ANY_INSTRUMENT, IGNORE
 from rasnet.training.batches import normalize
 
 
@@ -33,7 +33,7 @@ class PseudoLabels:
 
         Args:
             pictures: float (B, 3, H, W), 0 to 1.
-            labels: uint8 (B, H, W); those that are `rasnet.losses.IGNORE` are filled in, others stay.
+            labels: uint8 (B, H, W); those that are `rasnet.labels.IGNORE` are filled in, others stay.
             progress: share of the training that is over, 0 to 1.
 
         Returns:

@@ -64,7 +64,7 @@ class Augmentation:
 
         Args:
             images: uint8 (B, 3, h, w), pictures squeezed to one canvas.
-            masks: uint8 (B, h, w): class ids, `rasnet.losses.ANY_INSTRUMENT` or `rasnet.losses.IGNORE`.
+            masks: uint8 (B, h, w): class ids, `rasnet.labels.ANY_INSTRUMENT` or `rasnet.labels.IGNORE`.
             aspects: float (B,), width over height before the pictures were squeezed.
             generator: source of randomness, on the device of the images; the same seed gives the same batch.
             complete: gives labels for pictures in their new view, float (B, 3, *size), 0 to 1, and their labels so

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rasnet.datasets.augmentation.draw import Draw
-from rasnet.losses import IGNORE
+from rasnet.labels import IGNORE
 
 
 def copy_paste(images: Tensor, masks: Tensor, draw: Draw, probability: float = 0.3) -> tuple[Tensor, Tensor]:
