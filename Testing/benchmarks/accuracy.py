@@ -32,9 +32,10 @@ from PIL import Image
 from rich.progress import track
 from scipy.stats import spearmanr
 
-from rasnet.bundle import file_sha256, weights_path
+from rasnet.bundle import weights_path
 from rasnet.errors import RASNetError
-from rasnet.inference import TorchBackend
+from rasnet.inference import Backend, load_backend
+from rasnet.inference.backend import checkpoint_sha256
 from rasnet.labels import LabelSchema
 from rasnet.video import RegionOfInterest, VideoSource, find_roi, open_source
 
@@ -118,7 +119,7 @@ SETS = {
 }
 
 
-def evaluate(labelled: LabelledSet, backend: TorchBackend, every: int, name: str) -> Score:
+def evaluate(labelled: LabelledSet, backend: Backend, every: int, name: str) -> Score:
     """Segment every n-th frame of a set, one at a time, and compare with its mask.
 
     Args:
@@ -160,7 +161,12 @@ def main(
     every: Annotated[int, typer.Option(min=1, metavar="N", help="Take every N-th frame.")] = 1,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the network runs.")] = "cpu",
     weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Weights of the network.", show_default="the released ones")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A checkpoint (.pt) or an OpenVINO model (.xml).",
+            show_default="the released .pt",
+        ),
     ] = None,
     threads: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Cores for the network.", show_default="all")
@@ -171,7 +177,7 @@ def main(
     if threads is not None:
         torch.set_num_threads(threads)
     weights = weights or weights_path()
-    backend, sha256 = TorchBackend(weights, device), file_sha256(weights)
+    (backend, _), sha256 = load_backend(weights, device), checkpoint_sha256(weights)
     scores = {}
     for name, open_set in SETS.items():
         if (data / name).is_dir():
@@ -193,7 +199,7 @@ def main(
     write_json(json, {"machine": machine, "weights_sha256": sha256, "every": every, "sets": sets})
 
 
-def _segment(rgb: UInt8Array, roi: RegionOfInterest, backend: TorchBackend) -> tuple[UInt8Array, float]:
+def _segment(rgb: UInt8Array, roi: RegionOfInterest, backend: Backend) -> tuple[UInt8Array, float]:
     """Class ids of the full frame, and the uncertainty about the instrument as a whole."""
     classes, uncertainty = backend(np.ascontiguousarray(roi.crop(rgb))[None])
     return roi.restore(classes[0]), float(uncertainty[0, 0])

@@ -153,12 +153,15 @@ class TestDoctor:
         assert checks["RASNet"]["found"].startswith(__version__)
         assert checks["H.264 decoder"]["advice"] is None
 
-    def test_without_torch_it_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setitem(sys.modules, "torch", None)  # import torch now raises ModuleNotFoundError
+    def test_where_nothing_runs_the_network_it_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for package in ("torch", "openvino"):  # importing them now raises ModuleNotFoundError
+            monkeypatch.setitem(sys.modules, package, None)
         done = rasnet("doctor", "--json")
         checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
         assert checks["PyTorch"]["found"] == "not installed"
         assert "pip install 'rasnet[torch]'" in checks["PyTorch"]["advice"]
+        assert "pip install 'rasnet[cpu]'" in checks["OpenVINO"]["advice"]
+        assert "nothing can run the network" in checks["the network runs on"]["advice"]
         assert done.exit_code == 2
 
     def test_a_broken_torch_is_quoted(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,8 @@ def case(tmp_path: Path, video: Path) -> Case:
 def expected(video: Path, tmp_path_factory: pytest.TempPathFactory) -> Case:
     """What `segment_video` makes of the video."""
     with open_source(video) as source:
-        return segment_video(source, tmp_path_factory.mktemp("expected") / "case", device="cpu")
+        folder = tmp_path_factory.mktemp("expected") / "case"
+        return segment_video(source, folder, weights=weights_path(), device="cpu")
 
 
 @pytest.fixture

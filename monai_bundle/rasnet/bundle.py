@@ -32,6 +32,11 @@ def weights_path() -> Path:
     return bundle_root() / "models" / "model.pt"
 
 
+def openvino_path() -> Path:
+    """Path of the released weights as an OpenVINO model in 8-bit integers, whether it is there or not."""
+    return bundle_root() / "models" / "model_int8.xml"
+
+
 def file_sha256(path: str | Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     digest = hashlib.sha256()

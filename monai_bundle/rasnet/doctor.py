@@ -15,6 +15,7 @@ from typing import Any
 from rasnet import __version__
 from rasnet.bundle import bundle_root, file_sha256, weights_path
 from rasnet.errors import RASNetError
+from rasnet.inference.backend import choose_backend
 
 _INSTALL = "install it with `pip install 'rasnet[{extra}]'`"
 
@@ -42,7 +43,9 @@ def examine() -> list[Check]:
         Check("Python", f"{platform.python_version()} at {sys.executable}"),
         Check("RASNet", f"{__version__} at {Path(__file__).parent}"),
         *_check_torch(),
-        _check_package("MONAI", "monai", extra="torch"),
+        _check_package("MONAI", "monai", extra="torch", needed=False),
+        *_check_openvino(),
+        _check_engine(),
         *_check_video(),
         _check_package("matplotlib (timelines)", "matplotlib", extra="report", needed=False),
         _check_package("slicerio (export to .seg.nrrd)", "slicerio", extra="seg-nrrd", needed=False),
@@ -54,7 +57,7 @@ def examine() -> list[Check]:
 def _check_torch() -> Iterator[Check]:
     torch, failure = _import("torch")
     if torch is None:
-        yield Check("PyTorch", failure, _INSTALL.format(extra="torch"))
+        yield Check("PyTorch", failure, _INSTALL.format(extra="torch"), needed=False)
         return
     yield Check("PyTorch", str(torch.__version__))
     try:
@@ -62,6 +65,30 @@ def _check_torch() -> Iterator[Check]:
         yield Check("CUDA device", device, needed=False)
     except Exception as error:
         yield Check("CUDA device", _words(error), "update the NVIDIA driver, or work on the CPU", needed=False)
+
+
+def _check_openvino() -> Iterator[Check]:
+    openvino, failure = _import("openvino")
+    if openvino is None:
+        yield Check("OpenVINO", failure, _INSTALL.format(extra="cpu"), needed=False)
+        return
+    try:
+        core = openvino.Core()
+        cpu, able = (core.get_property("CPU", key) for key in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES"))
+        yield Check("OpenVINO", f"{openvino.get_version()} on {cpu}, computes in {', '.join(able)}")
+    except Exception as error:
+        yield Check(
+            "OpenVINO", _words(error), "install it again: `pip install --force-reinstall openvino`", needed=False
+        )
+
+
+def _check_engine() -> Check:
+    """What `rasnet segment` would choose."""
+    try:
+        engine, model, reason = choose_backend()
+    except RASNetError as error:
+        return Check("the network runs on", "nothing", str(error))
+    return Check("the network runs on", f"{engine} with {model.name}: {reason}")
 
 
 def _check_video() -> Iterator[Check]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rasnet import __version__
-from rasnet.cli import commands
+from rasnet.cli import commands, experiments
 from rasnet.cli.command import Command, examples
 
 app = typer.Typer(
@@ -43,7 +43,7 @@ def rasnet(
     """Find surgical instruments in endoscopic video."""
 
 
-for function, lines in commands.COMMANDS.items():
+for function, lines in (commands.COMMANDS | experiments.COMMANDS).items():
     app.command(cls=Command, epilog=examples(*lines))(function)
 
 

@@ -18,7 +18,15 @@ EXIT_STOPPED = 130  # 128 + SIGINT
 EXIT_NOBODY_READS = 141  # 128 + SIGPIPE
 
 # Packages that RASNet can do without, and the extra that brings each.
-_EXTRAS = {"torch": "torch", "monai": "torch", "matplotlib": "report", "slicerio": "seg-nrrd"}
+_EXTRAS = {
+    "torch": "torch",
+    "monai": "torch",
+    "openvino": "cpu",
+    "nncf": "convert",
+    "onnx": "convert",
+    "matplotlib": "report",
+    "slicerio": "seg-nrrd",
+}
 
 
 class Stopped(KeyboardInterrupt):

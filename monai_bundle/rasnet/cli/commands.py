@@ -44,10 +44,14 @@ def segment(
         Path, typer.Argument(metavar="CASE", help="Folder to write; a stopped run goes on.", show_default=False)
     ],
     weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Weights of the network.", show_default="the released ones")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A checkpoint (.pt) or an OpenVINO model (.xml).", show_default="the released one"
+        ),
     ] = None,
     device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="Where the network runs; auto takes a GPU if there is one.")
+        Literal["auto", "cpu", "cuda"],
+        typer.Option(help="Where the network runs; auto takes a GPU if there is one. A CPU uses OpenVINO if it can."),
     ] = "auto",
     batch_size: Annotated[
         int | None,
@@ -106,10 +110,14 @@ def serve(
         ),
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Weights of the network.", show_default="the released ones")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="A checkpoint (.pt) or an OpenVINO model (.xml).", show_default="the released one"
+        ),
     ] = None,
     device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="Where the network runs; auto takes a GPU if there is one.")
+        Literal["auto", "cpu", "cuda"],
+        typer.Option(help="Where the network runs; auto takes a GPU if there is one. A CPU uses OpenVINO if it can."),
     ] = "auto",
     # No choice: it tells `Command` that errors, too, are answers in JSON.
     progress: Annotated[Literal["json"], typer.Option(hidden=True)] = "json",
@@ -246,6 +254,38 @@ def synth(
             write_endovis2017([scene], endovis2017, progress=display)
 
 
+def convert(
+    output: Annotated[
+        Path, typer.Argument(metavar="OUT", help="File to write: .xml for OpenVINO, or .onnx.", show_default=False)
+    ],
+    weights: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A checkpoint (.pt).", show_default="the released one")
+    ] = None,
+    precision: Annotated[
+        Literal["int8", "fp16", "fp32"] | None,
+        typer.Option(help="Of an OpenVINO model's weights.", show_default="int8"),
+    ] = None,
+    calibrate: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="SOURCE",
+            help="Video, folder of frames or image that shows int8 what to expect; may be given again.",
+            show_default="synthetic scenes",
+        ),
+    ] = None,
+    progress: ProgressOption = "auto",
+) -> None:
+    """Write the network for other engines: OpenVINO, or anything that reads ONNX.
+
+    What goes in and comes out is told in the bundle's docs/interop.md.
+    """
+    from rasnet.inference.export import export_model
+
+    with make_progress(progress) as display:
+        export_model(output, weights=weights, precision=precision, calibration=calibrate or (), progress=display)
+    _say(f"the model is {output}", progress)
+
+
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -288,6 +328,11 @@ COMMANDS: dict[Callable[..., None], tuple[str, ...]] = {
     synth: (
         "rasnet synth clip.mp4",
         "rasnet synth clip.mp4 --case truth.case --seed 7 --seconds 4 --size 1280x1024",
+    ),
+    convert: (
+        "rasnet convert model_int8.xml --calibrate operation.mp4 --calibrate frames/",
+        "rasnet convert model.xml --precision fp32",
+        "rasnet convert model.onnx",
     ),
     doctor: ("rasnet doctor", "rasnet doctor --json"),
 }

@@ -9,21 +9,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rasnet.inference.backend import Backend, load_backend
     from rasnet.inference.engine import CaseHandler, prepare_frames
+    from rasnet.inference.export import export_model
     from rasnet.inference.frames import FrameBatch, FrameBatches
+    from rasnet.inference.openvino_backend import OpenVinoBackend
     from rasnet.inference.pipeline import open_case, segment_video
     from rasnet.inference.segmenter import Prediction, Segmenter
     from rasnet.inference.sink import CaseSink
     from rasnet.inference.torch_backend import TorchBackend, place
 
 _MODULES = {
+    "Backend": "backend",
     "CaseHandler": "engine",
     "CaseSink": "sink",
     "FrameBatch": "frames",
     "FrameBatches": "frames",
+    "OpenVinoBackend": "openvino_backend",
     "Prediction": "segmenter",
     "Segmenter": "segmenter",
     "TorchBackend": "torch_backend",
+    "export_model": "export",
+    "load_backend": "backend",
     "open_case": "pipeline",
     "place": "torch_backend",
     "prepare_frames": "engine",
@@ -31,13 +38,17 @@ _MODULES = {
 }
 
 __all__ = [
+    "Backend",
     "CaseHandler",
     "CaseSink",
     "FrameBatch",
     "FrameBatches",
+    "OpenVinoBackend",
     "Prediction",
     "Segmenter",
     "TorchBackend",
+    "export_model",
+    "load_backend",
     "open_case",
     "place",
     "prepare_frames",

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rasnet.bundle import file_sha256, weights_path
 from rasnet.case import Case, CaseInfo, ModelInfo
 from rasnet.errors import RASNetError
+from rasnet.inference.backend import Backend, Device, checkpoint_sha256, load_backend
 from rasnet.inference.frames import FrameBatches
 from rasnet.inference.sink import CaseSink
 from rasnet.labels import LabelSchema
 from rasnet.progress import Progress, SilentProgress
 from rasnet.video import RegionOfInterest, VideoSource, find_roi, open_source
-
-if TYPE_CHECKING:
-    from rasnet.inference.torch_backend import Device, TorchBackend
 
 RELEASED_SCHEMA = "instrument_parts"
 """The label schema of the released weights, which ``metadata.json`` describes as its output channels."""
@@ -40,8 +37,8 @@ def segment_video(
     Args:
         source: the video.
         folder: of the case.
-        weights: checkpoint; the released one by default.
-        device: where the network runs.
+        weights: a checkpoint or an OpenVINO model; the released one by default.
+        device: where the network runs; what runs it there is chosen by `load_backend`, which the progress is told.
         batch_size: frames that go through the network at once; a good number for the device by default.
         start: first frame.
         stop: one past the last frame; None for the end.
@@ -55,16 +52,14 @@ def segment_video(
     Raises:
         RASNetError: the video, the weights or the case are not what they should be, or the disk is full.
     """
-    from rasnet.inference.torch_backend import TorchBackend
-
     progress = progress or SilentProgress()
-    weights = Path(weights or weights_path())
     # Before the case: wrong weights must leave no folder behind.
-    backend = TorchBackend(weights, device)
-    case = open_case(source, folder, weights, backend=backend.name, start=start, stop=stop, step=step, roi=roi)
+    backend, reason = load_backend(weights, device)
+    case = open_case(source, folder, backend.weights, backend=backend.name, start=start, stop=stop, step=step, roi=roi)
     frames = FrameBatches(case, batch_size or backend.batch_size)
     try:
         progress.start("segment", frames.total)
+        progress.note(f"the network runs on {backend.name}: {reason}")
         segment_frames(frames, CaseSink(case, progress), backend)
         report_end(frames, progress)
     finally:
@@ -73,7 +68,7 @@ def segment_video(
 
 
 def segment_frames(
-    frames: FrameBatches, sink: CaseSink, backend: TorchBackend, *, stop: Callable[[], bool] = lambda: False
+    frames: FrameBatches, sink: CaseSink, backend: Backend, *, stop: Callable[[], bool] = lambda: False
 ) -> None:
     """Take frames through a model into a case; when this returns or raises, everything taken is in the case.
 
@@ -107,7 +102,7 @@ def open_case(
     Args:
         source: a video, or its path.
         folder: of the case.
-        weights: the model's file, which the case remembers by its hash.
+        weights: the model's file; the case remembers the hash of the checkpoint that it is or was made from.
         backend: what runs the model.
         schema: name or path of the model's label schema.
         start: first frame.
@@ -129,7 +124,7 @@ def open_case(
             source=video,
             schema=labels,
             roi=roi or _region(Path(folder), video),
-            model=ModelInfo(name=f"rasnet_{labels.name}", sha256=file_sha256(weights), backend=backend),
+            model=ModelInfo(name=f"rasnet_{labels.name}", sha256=checkpoint_sha256(weights), backend=backend),
             start=start,
             stop=stop,
             step=step,

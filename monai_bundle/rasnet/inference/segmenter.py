@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-PAPER_PIXELS = 320 * 256
-"""Pixels of the network's input in the paper, which resizes every frame to 320x256."""
-
-NETWORK_STRIDE = 32
+from rasnet.inference.network_input import IMAGENET_MEAN, IMAGENET_STD, PAPER_PIXELS, network_size
 
 # Pixels of the network's input, as a share, under which a disagreement about an instrument hardly counts.
 _NEGLIGIBLE = 0.005
@@ -32,30 +25,6 @@ class Prediction(NamedTuple):
 
     classes: Tensor
     uncertainty: Tensor
-
-
-def network_size(height: int, width: int, pixels: int = PAPER_PIXELS) -> tuple[int, int]:
-    """Choose the network's input size for a picture: its shape, the paper's number of pixels, multiples of 32.
-
-    Args:
-        height: of the picture, in pixels.
-        width: of the picture, in pixels.
-        pixels: wanted number of pixels of the input.
-
-    Returns:
-        Height and width of the network's input.
-
-    Examples:
-        >>> network_size(1024, 1280)  # EndoVis 2017
-        (256, 320)
-        >>> network_size(1080, 1920)
-        (224, 384)
-    """
-    scale = math.sqrt(pixels / (height * width))
-    rows, columns = (
-        max(NETWORK_STRIDE, round(side * scale / NETWORK_STRIDE) * NETWORK_STRIDE) for side in (height, width)
-    )
-    return rows, columns
 
 
 class Segmenter(nn.Module):
@@ -136,7 +105,7 @@ def decide(scores: Tensor, size: tuple[int, int]) -> Tensor:
         score = enlarge(channel)
         classes.masked_fill_(score > best, channel)
         best = torch.maximum(best, score)
-    return classes.squeeze(1)
+    return classes[:, 0]
 
 
 def expected_dice_loss(scores: Tensor) -> Tensor:
@@ -153,7 +122,7 @@ def expected_dice_loss(scores: Tensor) -> Tensor:
         float32 (B, C); column 0 for all instrument classes taken as one.
     """
     p = scores.softmax(dim=1)
-    chosen = F.one_hot(scores.argmax(dim=1), scores.shape[1]).movedim(-1, 1).to(p.dtype)
+    chosen = F.one_hot(scores.argmax(dim=1), scores.shape[1]).permute(0, 3, 1, 2).to(p.dtype)
     p = torch.cat([1 - p[:, :1], p[:, 1:]], dim=1)
     chosen = torch.cat([1 - chosen[:, :1], chosen[:, 1:]], dim=1)
     overlap = (p * chosen).sum(dim=(2, 3))

@@ -12,19 +12,16 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rasnet.bundle import weights_path
 from rasnet.case import Case, CaseInfo, FrameStatus
 from rasnet.errors import RASNetError
+from rasnet.inference.backend import Backend, Device, load_backend
 from rasnet.inference.frames import FrameBatches
 from rasnet.inference.pipeline import open_case, report_end, segment_frames
 from rasnet.inference.sink import LOOK_BACK_S, CaseSink
 from rasnet.progress import JsonProgress, SilentProgress
 from rasnet.video import VideoSource, open_source
-
-if TYPE_CHECKING:
-    from rasnet.inference.torch_backend import Device, TorchBackend
 
 # What a request may say besides what it wants done.
 _NUMBERS = {"frame": {"index"}, "video": {"start", "stop"}, "stop": set(), "quit": set()}
@@ -45,7 +42,7 @@ def serve_case(
     Args:
         folder: of the case.
         source: its video, where there is no case yet or the video has moved.
-        weights: checkpoint; the released one by default.
+        weights: a checkpoint or an OpenVINO model; the released one by default.
         device: where the network runs.
 
     Raises:
@@ -56,11 +53,9 @@ def serve_case(
     inbox = Inbox(io.FileIO(sys.stdin.fileno(), closefd=False))
     # What a library prints is no answer. The video comes first: that it is lost is known long before a model is loaded.
     with redirect_stdout(sys.stderr), _open_video(Path(folder), source) as video:
-        from rasnet.inference.torch_backend import TorchBackend
-
-        weights = Path(weights or weights_path())
-        backend = TorchBackend(weights, device)
-        with _open_case(Path(folder), video, weights, backend.name) as case:
+        backend, reason = load_backend(weights, device)
+        answers.note(f"the network runs on {backend.name}: {reason}")
+        with _open_case(Path(folder), video, backend) as case:
             Server(case, video, backend, inbox, answers).run()
 
 
@@ -180,7 +175,7 @@ class Server:
         answers: where events go.
     """
 
-    def __init__(self, case: Case, source: VideoSource, backend: TorchBackend, inbox: Inbox, answers: Answers) -> None:
+    def __init__(self, case: Case, source: VideoSource, backend: Backend, inbox: Inbox, answers: Answers) -> None:
         self._case = case
         self._source = source
         self._backend = backend
@@ -339,9 +334,10 @@ def _open_video(folder: Path, source: str | Path | None) -> VideoSource:
         return case.open_source()
 
 
-def _open_case(folder: Path, video: VideoSource, weights: Path, backend: str) -> Case:
+def _open_case(folder: Path, video: VideoSource, backend: Backend) -> Case:
     """Open the case with the range that it has, or make one of the whole video."""
     if not (folder / "case.json").is_file():
-        return open_case(video, folder, weights, backend=backend)
+        return open_case(video, folder, backend.weights, backend=backend.name)
     known = CaseInfo.read(folder)
-    return open_case(video, folder, weights, backend=backend, start=known.start, stop=known.stop, step=known.step)
+    start, stop, step = known.start, known.stop, known.step
+    return open_case(video, folder, backend.weights, backend=backend.name, start=start, stop=stop, step=step)

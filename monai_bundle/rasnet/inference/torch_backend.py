@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,8 @@ from torch import Tensor
 
 from rasnet.bundle import config_path
 from rasnet.errors import RASNetError
+from rasnet.inference.backend import Device
 from rasnet.inference.segmenter import Segmenter
-
-Device = Literal["auto", "cpu", "cuda"]
 
 # Frames that go through the network at once. A GPU must have enough to do. A CPU gains nothing from more than one: the
 # features of two no longer fit in memory that the allocator keeps, and the system clears new pages for every layer.
@@ -31,6 +30,7 @@ class TorchBackend:
     Attributes:
         name: for example ``"torch-cuda"``.
         batch_size: a good number of frames at once.
+        weights: the checkpoint's path.
 
     Raises:
         RASNetError: no such device, no such weights, or weights of another network.
@@ -38,11 +38,10 @@ class TorchBackend:
 
     def __init__(self, weights: str | Path, device: Device = "auto") -> None:
         self.device = select_device(device)
+        self.weights = Path(weights)
         self.name = f"torch-{self.device.type}"
         self.batch_size = _BATCH_SIZES[self.device.type]
-        network = define_network()
-        load_weights(network, weights)
-        self.segmenter = place(Segmenter(network), self.device)
+        self.segmenter = place(load_segmenter(weights), self.device)
 
     def __call__(self, rgb: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
         """Segment pictures of one size.
@@ -77,14 +76,29 @@ def place(segmenter: Segmenter, device: torch.device | str) -> Segmenter:
     return segmenter.half() if device.type == "cuda" else segmenter
 
 
+def load_segmenter(weights: str | Path) -> Segmenter:
+    """Build the segmenter that the bundle's ``inference.yaml`` defines, with weights, on the CPU in float32.
+
+    Raises:
+        RASNetError: no such weights, or weights of another network.
+    """
+    network = define_network()
+    load_weights(network, weights)
+    return Segmenter(network, _read_config().get_parsed_content("pixels")).eval()
+
+
 def define_network() -> torch.nn.Module:
     """Build the network that the bundle's ``inference.yaml`` defines, so that it is written down in one place."""
+    network: torch.nn.Module = _read_config().get_parsed_content("network_def")
+    return network
+
+
+def _read_config() -> Any:
     from monai.bundle import ConfigParser
 
     parser = ConfigParser()
     parser.read_config(str(config_path("inference.yaml")))
-    network: torch.nn.Module = parser.get_parsed_content("network_def")
-    return network
+    return parser
 
 
 def load_weights(network: torch.nn.Module, weights: str | Path) -> None:
