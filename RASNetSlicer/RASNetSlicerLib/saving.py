@@ -30,6 +30,8 @@ class FrameSaver:
         tool: the program in use, with its version.
 
     Attributes:
+        case: the case.
+        window: what of it is shown.
         layers: those that every frame in the scene has.
     """
 
@@ -38,7 +40,7 @@ class FrameSaver:
         self.who = who
         self.tool = tool
         self.layers: list[Layer] = []
-        self._case = case
+        self.case = case
         self._sequences = sequences
         self._stamps: dict[int, segments.Stamp] = {}
         self._hashes: dict[int, str | None] = {}
@@ -80,34 +82,34 @@ class FrameSaver:
         if not self.is_edited(index):
             return False
         node = self._sequences.mask_node(index)
-        values = adopt_layers(self._case, node, self.layers, who=self.who, tool=self.tool)
+        values = adopt_layers(self.case, node, self.layers, who=self.who, tool=self.tool)
         mask = segments.read_mask(node, self.window.shape, values)
         changed = self._write(index, mask)
         shared = segments.is_shared(node)
         self.show_layers()
-        segments.put_layers(node, self.layers, self._case.info.types)
+        segments.put_layers(node, self.layers, self.case.info.types)
         if not shared:
-            segments.put_mask(node, mask, self.window.scale)
+            segments.put_mask(node, mask, self._sequences.geometry(index))
             self._select_again(values)
-        self.agree(index, self._case.frame(index))
+        self.agree(index, self.case.frame(index))
         return changed
 
     def show_layers(self) -> None:
         """Give the case's layers to all frames but those that have edits of their own, which follow when saved."""
-        layers = self._case.layers()
+        layers = self.case.layers()
         if layers == self.layers:
             return
         self.layers = layers
         for index in [index for index in self._stamps if not self.is_edited(index)]:
             node = self._sequences.mask_node(index)
-            segments.put_layers(node, layers, self._case.info.types)
+            segments.put_layers(node, layers, self.case.info.types)
             self._stamps[index] = segments.stamp(node)
 
     def show_mask(self, index: int, row: FrameRow | None) -> None:
         """Take a frame from the case, whatever the scene has of it."""
         node = self._sequences.mask_node(index)
-        segments.put_layers(node, self.layers, self._case.info.types)
-        segments.put_mask(node, self.mask(row), self.window.scale)
+        segments.put_layers(node, self.layers, self.case.info.types)
+        segments.put_mask(node, self.mask(row), self._sequences.geometry(index))
         self.agree(index, row)
 
     def mask(self, row: FrameRow | None) -> Mask:
@@ -116,21 +118,21 @@ class FrameSaver:
 
     def rows(self) -> dict[int, FrameRow]:
         """What the case says of its frames, by index."""
-        return {row.index: row for row in self._case.frames()}
+        return {row.index: row for row in self.case.frames()}
 
     def _full_mask(self, row: FrameRow | None) -> Mask:
         if row is None or row.mask_sha256 is None:
-            return np.zeros((self._case.info.height, self._case.info.width), np.uint8)
-        return self._case.mask(row.index)
+            return np.zeros((self.case.info.height, self.case.info.width), np.uint8)
+        return self.case.mask(row.index)
 
     def _write(self, index: int, mask: Mask) -> bool:
-        row = self._case.frame(index)
+        row = self.case.frame(index)
         if self.window.scale > 1:
             mask = carry_edit(self._full_mask(row), mask, self.window.scale)
         same = mask_sha256(mask) == row.mask_sha256 if row and row.mask_sha256 else not mask.any()
         if same:
             return False
-        self._case.correct(index, mask, who=self.who, tool=self.tool)
+        self.case.correct(index, mask, who=self.who, tool=self.tool)
         return True
 
     def _select_again(self, values: dict[str, int]) -> None:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TypeVar
-from weakref import WeakMethod
 
-import numpy as np
 import slicer
 
 from rasnet.case import Case, FrameStatus
@@ -17,9 +15,12 @@ from rasnet.errors import RASNetError
 from rasnet.masks import Mask
 from rasnet.progress import Progress, SilentProgress
 from RASNetSlicerLib import segments
-from RASNetSlicerLib.images import set_luminance, vector_volume
+from RASNetSlicerLib.companions import companion
+from RASNetSlicerLib.image_sequence import check_case, find_images
+from RASNetSlicerLib.images import set_luminance
+from RASNetSlicerLib.loading import read_frames, read_masks
+from RASNetSlicerLib.observers import weak_observer
 from RASNetSlicerLib.saving import FrameSaver
-from RASNetSlicerLib.scaling import shrink_image
 from RASNetSlicerLib.sequences import FrameSequences
 from RASNetSlicerLib.window import Window, plan_window
 
@@ -55,10 +56,11 @@ class CaseScene:
         self._shown: int | None = None
         self._luminance: slicer.vtkMRMLScalarVolumeNode | None = None
         self._observed = [
-            (node, node.AddObserver(event, _observer(act)))
+            (node, node.AddObserver(event, weak_observer(act, self._report)))
             for node, event, act in (
                 (sequences.browser, "ModifiedEvent", self._on_browse),
                 (scene, slicer.vtkMRMLScene.StartCloseEvent, self.close),
+                (scene, slicer.vtkMRMLScene.NodeRemovedEvent, self._let_go_if_gone),
             )
         ]
 
@@ -84,13 +86,55 @@ class CaseScene:
             progress: told of each frame.
 
         Raises:
-            RASNetError: the video is not where it was, the case does not fit into memory or cannot be read.
+            RASNetError: the video is not where it was, the case does not fit into memory or cannot be read; the scene
+                stays as it was.
         """
         window = plan_window(case.info) if window is None else window
         case.open_source().close()  # before any node is there
         sequences = FrameSequences.create(scene, case.info.source.name)
         shown = cls(case, scene, sequences, window, who or current_user(), tool)
-        shown.move(window, progress=progress)
+        try:
+            shown.move(window, progress=progress)
+        except BaseException:
+            shown._let_go()
+            sequences.remove()
+            raise
+        return shown
+
+    @classmethod
+    def join(
+        cls,
+        case: Case,
+        browser: slicer.vtkMRMLSequenceBrowserNode,
+        *,
+        who: str | None = None,
+        tool: str = "3D Slicer",
+        progress: Progress | None = None,
+    ) -> CaseScene:
+        """Put the masks of a case into the browser of the image sequence that the case was made from.
+
+        A frame's index is the number of its item. Everything else in the browser stays as it is. Arguments as for
+        `load`.
+
+        Raises:
+            RASNetError: the browser has no image sequence or several, the case was made from other pictures or cannot
+                be read; the scene stays as it was.
+        """
+        images = find_images(browser)
+        check_case(case.info, images)
+        sequences = FrameSequences.join(browser, images)
+        window = Window(range(images.GetNumberOfDataNodes()), 1, case.info.height, case.info.width)
+        shown = cls(case, browser.GetScene(), sequences, window, who or current_user(), tool)
+        shown._saver.layers = case.layers()
+        shown._remember(window)
+        try:
+            sequences.fill(read_masks(shown._saver, sequences, progress or SilentProgress()))
+        except BaseException:
+            shown._let_go()
+            browser.GetScene().RemoveNode(sequences.masks)
+            raise
+        shown._agree()
+        shown._on_browse()
         return shown
 
     @classmethod
@@ -106,9 +150,10 @@ class CaseScene:
         Raises:
             RASNetError: the browser does not show a case, or the case is no longer where it was.
         """
-        folder, words = browser.GetAttribute(_CASE), browser.GetAttribute(_WINDOW)
         sequences = FrameSequences.of_browser(browser)
-        if not folder or not words or sequences is None:
+        node = sequences.masks if sequences is not None else browser
+        folder, words = node.GetAttribute(_CASE), node.GetAttribute(_WINDOW)
+        if sequences is None or not folder or not words:
             raise RASNetError(f"{browser.GetName()} does not show a case of RASNet; load the case instead")
         case = Case.open(folder)
         start, stop, step, scale = json.loads(words)
@@ -129,22 +174,21 @@ class CaseScene:
             RASNetError: an edit could not be saved or the video is not where it was, and the old window stays; or a
                 mask of the case is damaged, and the frames before it are shown.
         """
+        if not self.can_move:
+            raise RASNetError(f"{self.sequences.images.GetName()} is in the scene as a whole; browse it instead")
         self.save()
         self.case.open_source().close()  # a video that is gone costs nothing
         self._saver.forget()
         self._saver.layers = self.case.layers()
         self._saver.window = window
         self._shown = None
-        browser, span = self.sequences.browser, window.frames
-        browser.SetAttribute(_CASE, str(self.case.folder.resolve()))
-        browser.SetAttribute(_WINDOW, json.dumps([span.start, span.stop, span.step, window.scale]))
-        rate = self.case.info.source.fps / span.step
+        self._remember(window)
+        rate = self.case.info.source.fps / window.frames.step
         try:
-            self.sequences.replace(self._frames(progress or SilentProgress()), rate, show=self.sequences.shown)
+            frames = read_frames(self._saver, progress or SilentProgress())
+            self.sequences.replace(frames, rate, show=self.sequences.shown)
         finally:
-            rows = self._saver.rows()
-            for index in self.sequences.indices:
-                self._saver.agree(index, rows.get(index))
+            self._agree()
         self._on_browse()
 
     def close(self) -> None:
@@ -154,9 +198,7 @@ class CaseScene:
             RASNetError: an edit could not be saved; the scene is still watched then.
         """
         self.save()
-        for node, tag in self._observed:
-            node.RemoveObserver(tag)
-        self._observed.clear()
+        self._let_go()
 
     # Frames
 
@@ -164,6 +206,16 @@ class CaseScene:
     def window(self) -> Window:
         """What is loaded."""
         return self._saver.window
+
+    @property
+    def watching(self) -> bool:
+        """Whether the scene still shows the case; not after `close`, and where someone has removed the nodes."""
+        return bool(self._observed)
+
+    @property
+    def can_move(self) -> bool:
+        """Whether other frames of the video can take the place of those that are loaded."""
+        return self.sequences.has_own_images
 
     @property
     def shown(self) -> int | None:
@@ -200,6 +252,20 @@ class CaseScene:
         """
         return self._saver.save(index)
 
+    def put_mask(self, index: int, mask: Mask) -> None:
+        """Replace the mask of a loaded frame in a person's name, and write it into the case.
+
+        Args:
+            index: of the frame.
+            mask: layer ids, uint8, of the window's shape.
+
+        Raises:
+            RASNetError: as for `save`.
+        """
+        self.save_frame(index)
+        segments.put_mask(self.sequences.mask_node(index), mask, self.sequences.geometry(index))
+        self.save_frame(index)
+
     def set_status(self, index: int, status: FrameStatus) -> None:
         """Accept or skip a loaded frame, or give it back to the programs (``predicted``).
 
@@ -230,21 +296,21 @@ class CaseScene:
 
     def luminance(self) -> slicer.vtkMRMLScalarVolumeNode:
         """A scalar volume that follows the frame on show: the source for the editor's intensity tools."""
+        if self.sequences.image_proxy.GetImageData().GetNumberOfScalarComponents() == 1:
+            return self.sequences.image_proxy
         if self._luminance is None or not self.scene.IsNodePresent(self._luminance):
-            name = f"{self.case.info.source.name} luminance"
-            self._luminance = self.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+            self._luminance = companion(self.sequences, "vtkMRMLScalarVolumeNode", "luminance")
             self._luminance.CreateDefaultDisplayNodes()
             set_luminance(self._luminance, self.sequences.image_proxy)
         return self._luminance
 
     # Layers
 
-    def edit_layers(self, change: Callable[[Case], T], table: Mask | None = None) -> T:
+    def edit_layers(self, change: Callable[[Case], T]) -> T:
         """Change layers in the case and in every loaded frame: the one way in which layers change.
 
         Args:
             change: does it to the case.
-            table: uint8 (256,), where the change takes each mask value; None where it leaves the masks alone.
 
         Returns:
             What `change` returns.
@@ -253,18 +319,15 @@ class CaseScene:
             RASNetError: what `change` raises, or an edit could not be saved before; nothing has changed then.
         """
         self.save()
-        result = change(self.case)
-        if table is not None:
+        try:
+            return change(self.case)
+        finally:
+            # Also where `change` was interrupted: the case is right then, and finishes what it began.
+            rows = self._saver.rows()
             for index in self._saver.frames:
-                mask = self.mask(index)
-                moved = table.take(mask)
-                if not np.array_equal(moved, mask):
-                    segments.put_mask(self.sequences.mask_node(index), moved, self.window.scale)
-        rows = self._saver.rows()
-        for index in self._saver.frames:
-            self._saver.agree(index, rows.get(index))
-        self._saver.show_layers()
-        return result
+                if self._saver.is_outdated(index, rows.get(index)):
+                    self._saver.show_mask(index, rows.get(index))
+            self._saver.show_layers()
 
     @property
     def who(self) -> str:
@@ -278,19 +341,34 @@ class CaseScene:
 
     # Inside
 
-    def _frames(
-        self, progress: Progress
-    ) -> Iterator[tuple[int, slicer.vtkMRMLVectorVolumeNode, slicer.vtkMRMLSegmentationNode]]:
+    def _remember(self, window: Window) -> None:
+        """Note in the scene what it shows, for `attach`."""
+        span = window.frames
+        self.sequences.masks.SetAttribute(_CASE, str(self.case.folder.resolve()))
+        self.sequences.masks.SetAttribute(_WINDOW, json.dumps([span.start, span.stop, span.step, window.scale]))
+
+    def _agree(self) -> None:
+        """What the scene has of every frame now is what the case has."""
         rows = self._saver.rows()
-        types, scale = self.case.info.types, self.window.scale
-        span = self.window.frames
-        progress.start("load frames", len(span))
-        with self.case.open_source() as source:
-            for frame in source.read(span.start, span.stop, span.step):
-                mask = self._saver.mask(rows.get(frame.index))
-                image = vector_volume(shrink_image(frame.rgb, scale), scale)
-                yield frame.index, image, segments.make_segmentation(mask, self._saver.layers, types, scale)
-                progress.advance(frame.index)
+        for index in self.sequences.indices:
+            self._saver.agree(index, rows.get(index))
+
+    def _let_go_if_gone(self) -> bool:
+        """Where someone has removed the nodes, save what is in them and stop watching; says whether it is so."""
+        if not self._saver.frames or self.sequences.are_in(self.scene):
+            return False
+        if self.watching:
+            self._let_go()
+            self.save()
+        return True
+
+    def _report(self, error: RASNetError) -> None:
+        self.on_error(error)
+
+    def _let_go(self) -> None:
+        for node, tag in self._observed:
+            node.RemoveObserver(tag)
+        self._observed.clear()
 
     def _reload(self) -> None:
         """Take every loaded frame from the case, whatever the scene has of it."""
@@ -301,8 +379,8 @@ class CaseScene:
 
     def _on_browse(self) -> None:
         """Another frame is on show, or the browser's settings changed."""
-        if not self._saver.frames:
-            return  # the window is being filled
+        if not self._saver.frames or self._let_go_if_gone():
+            return  # the window is being filled, or someone has taken it away
         if not self.sequences.browser.GetSaveChanges(self.sequences.masks):
             # Slicer has emptied the frame on show by now; the case has its mask.
             self.sequences.connect()
@@ -312,23 +390,3 @@ class CaseScene:
             set_luminance(self._luminance, self.sequences.image_proxy)
         if left is not None and left != self._shown:
             self.save_frame(left)
-
-
-def _observer(method: Callable[[], None]) -> Callable[[object, str], None]:
-    """An observer that reports errors, as VTK would print them where nobody looks.
-
-    It does not keep its `CaseScene` alive: nodes hold their observers, and a circle of Python and VTK objects that the
-    garbage collector takes apart may call an observer that is half gone.
-    """
-    weak = WeakMethod(method)
-
-    def observer(_caller: object, _event: str) -> None:
-        act = weak()
-        if act is None:
-            return
-        try:
-            act()
-        except RASNetError as error:
-            act.__self__.on_error(error)
-
-    return observer

@@ -12,7 +12,6 @@ from vtk.util.numpy_support import vtk_to_numpy
 from rasnet.case import Layer
 from rasnet.labels import LabelSchema
 from rasnet.masks import Mask
-from RASNetSlicerLib.images import ijk_to_ras
 from RASNetSlicerLib.terminology import TYPE_TAG, terminology_entry
 
 _LABELMAP = "Binary labelmap"
@@ -32,7 +31,7 @@ def layer_id(name: str) -> int | None:
 
 
 def make_segmentation(
-    mask: Mask, layers: Sequence[Layer], types: LabelSchema, scale: int = 1
+    mask: Mask, layers: Sequence[Layer], types: LabelSchema, geometry: vtk.vtkMatrix4x4
 ) -> slicer.vtkMRMLSegmentationNode:
     """A segmentation node, not in any scene, of one frame.
 
@@ -40,12 +39,12 @@ def make_segmentation(
         mask: layer ids, uint8 (H, W); values that are not in `layers` are left out of the segmentation.
         layers: all layers of the case, also those that are not in this frame.
         types: the schema that layer types are named after.
-        scale: as for `ijk_to_ras`.
+        geometry: IJK to RAS of the frame's picture.
     """
     node = slicer.vtkMRMLSegmentationNode()
     node.GetSegmentation().SetSourceRepresentationName(_LABELMAP)
     put_layers(node, layers, types)
-    put_mask(node, mask, scale)
+    put_mask(node, mask, geometry)
     return node
 
 
@@ -70,21 +69,21 @@ def put_layers(node: slicer.vtkMRMLSegmentationNode, layers: Sequence[Layer], ty
             segmentation.SetSegmentIndex(segment_id(layer.id), position)
 
 
-def put_mask(node: slicer.vtkMRMLSegmentationNode, mask: Mask, scale: int = 1) -> None:
+def put_mask(node: slicer.vtkMRMLSegmentationNode, mask: Mask, geometry: vtk.vtkMatrix4x4) -> None:
     """Replace the pixels of a segmentation; afterwards all segments share one labelmap of the whole frame."""
     height, width = mask.shape
     image = slicer.vtkOrientedImageData()
     image.SetDimensions(width, height, 1)
     image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
     vtk_to_numpy(image.GetPointData().GetScalars())[:] = mask.ravel()
-    image.SetImageToWorldMatrix(ijk_to_ras(scale))
+    image.SetImageToWorldMatrix(geometry)
     segmentation = node.GetSegmentation()
     for name, segment in _segments(node):
         segment.SetLabelValue(layer_id(name) or segment.GetLabelValue())
         segment.AddRepresentation(_LABELMAP, image)
-    geometry = slicer.vtkSegmentationConverter.SerializeImageGeometry(image)
     segmentation.SetConversionParameter(
-        slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName(), geometry
+        slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName(),
+        slicer.vtkSegmentationConverter.SerializeImageGeometry(image),
     )
     segmentation.InvokeEvent(slicer.vtkSegmentation.SourceRepresentationModified)
 
@@ -135,10 +134,23 @@ def read_layers(node: slicer.vtkMRMLSegmentationNode) -> dict[str, tuple[str, tu
     return {name: (segment.GetName(), _color(segment)) for name, segment in _segments(node)}
 
 
+def read_entry(segment: slicer.vtkSegment) -> str:
+    """The terminology tag of a segment; "" where it has none."""
+    entry = vtk.reference("")
+    segment.GetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), entry)
+    return str(entry)
+
+
 def stamp(node: slicer.vtkMRMLSegmentationNode) -> Stamp:
-    """Changes when anyone edits pixels, names, colours or segments, and not by showing another frame and back."""
+    """Changes when anyone edits pixels, names, colours, types or segments; not by showing another frame and back."""
     return tuple(
-        (name, segment.GetName(), segment.GetColor(), segment.GetRepresentation(_LABELMAP).GetMTime())
+        (
+            name,
+            segment.GetName(),
+            segment.GetColor(),
+            read_entry(segment),
+            segment.GetRepresentation(_LABELMAP).GetMTime(),
+        )
         for name, segment in _segments(node)
     )
 

@@ -9,13 +9,23 @@ import vtk
 
 INDEX_NAME = "frame"
 
+# Attribute of the masks, by which they are known among the segmentations of a browser: what a frame's index is.
+_FRAMES_ARE = "RASNet.FramesAre"
+_INDEX_VALUES = "index values"
+_ITEMS = "items"
+
 
 class FrameSequences:
-    """Two sequences and their browser; the index value of an item is the frame's index in the source.
+    """Two sequences and their browser.
+
+    Where RASNet loads the pictures, the index value of an item is the frame's index in the source. Where they were in
+    the scene before, under index values of their own, a frame's index is the number of its item.
 
     - "Save changes" of the masks is on from the start and stays on: the proxy node then shares its segmentation with
       the item on show, so edits and display stay with their frame. Turning it off empties that item.
     - The masks are dense: where an item is missing, Slicer fills it with a neighbour's mask.
+    - Whatever changes the browser or a sequence in it makes Slicer show the item anew, and undoes edits of other
+      segmentations there that nobody saves; so what is to be remembered is written before the masks are in the browser.
     - The Segment Editor forgets its undo history when another frame is shown; no undo crosses frames.
 
     Args:
@@ -42,19 +52,35 @@ class FrameSequences:
         for sequence in (images, masks):
             sequence.SetIndexName(INDEX_NAME)
             sequence.SetIndexUnit("")
+        masks.SetAttribute(_FRAMES_ARE, _INDEX_VALUES)
         return cls(images, masks, scene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", name))
 
     @classmethod
+    def join(cls, browser: slicer.vtkMRMLSequenceBrowserNode, images: slicer.vtkMRMLSequenceNode) -> FrameSequences:
+        """Add an empty sequence for the masks of pictures that are in a browser; `fill` shows it."""
+        masks = browser.GetScene().AddNewNodeByClass("vtkMRMLSequenceNode", f"{images.GetName()} instruments")
+        masks.SetIndexName(images.GetIndexName())
+        masks.SetIndexUnit(images.GetIndexUnit())
+        masks.SetIndexType(images.GetIndexType())
+        masks.SetAttribute(_FRAMES_ARE, _ITEMS)
+        return cls(images, masks, browser)
+
+    @classmethod
     def of_browser(cls, browser: slicer.vtkMRMLSequenceBrowserNode) -> FrameSequences | None:
-        """The sequences of a browser that `create` made; None where one of them is gone."""
+        """The sequences of a browser that `create` or `join` made; None where one of them is gone."""
         images = browser.GetMasterSequenceNode()
-        masks = next((node for node in _synchronized(browser) if _holds_segmentations(node)), None)
+        masks = next((node for node in synchronized(browser) if node.GetAttribute(_FRAMES_ARE)), None)
         return None if images is None or masks is None else cls(images, masks, browser)
 
     @property
     def indices(self) -> list[int]:
         """The frames, in order."""
-        return [int(self.images.GetNthIndexValue(item)) for item in range(self.images.GetNumberOfDataNodes())]
+        return [self._index(item) for item in range(self.images.GetNumberOfDataNodes())]
+
+    @property
+    def has_own_images(self) -> bool:
+        """Whether RASNet loaded the pictures, and may load others in their place."""
+        return bool(self.masks.GetAttribute(_FRAMES_ARE) == _INDEX_VALUES)
 
     @property
     def image_proxy(self) -> slicer.vtkMRMLVectorVolumeNode:
@@ -70,20 +96,43 @@ class FrameSequences:
     def shown(self) -> int | None:
         """The frame on show."""
         item = self.browser.GetSelectedItemNumber()
-        return int(self.images.GetNthIndexValue(item)) if 0 <= item < self.images.GetNumberOfDataNodes() else None
+        return self._index(item) if 0 <= item < self.images.GetNumberOfDataNodes() else None
 
     def show(self, index: int) -> None:
         """Show a frame that is in the sequences."""
-        self.browser.SetSelectedItemNumber(self.images.GetItemNumberFromIndexValue(str(index)))
+        self.browser.SetSelectedItemNumber(self.images.GetItemNumberFromIndexValue(self._value(index)))
 
     def mask_node(self, index: int) -> slicer.vtkMRMLSegmentationNode:
         """The segmentation of a frame; while it is on show, it shares everything with the proxy."""
-        return self.masks.GetDataNodeAtValue(str(index))
+        return self.masks.GetDataNodeAtValue(self._value(index))
+
+    def geometry(self, index: int) -> vtk.vtkMatrix4x4:
+        """IJK to RAS of a frame's picture, in which its mask lies too."""
+        matrix = vtk.vtkMatrix4x4()
+        self.images.GetDataNodeAtValue(self._value(index)).GetIJKToRASMatrix(matrix)
+        return matrix
 
     def nodes(self, index: int) -> list[slicer.vtkMRMLSegmentationNode]:
         """The nodes that an attribute of a frame's segmentation is to be set on."""
-        item = self.mask_node(index)
-        return [item, self.mask_proxy] if index == self.shown else [item]
+        item, proxy = self.mask_node(index), self.mask_proxy
+        return [item, proxy] if index == self.shown and proxy is not None else [item]
+
+    def are_in(self, scene: slicer.vtkMRMLScene) -> bool:
+        """Whether a scene still has the browser, and the browser both sequences."""
+        return (
+            bool(scene.IsNodePresent(self.browser))
+            and self.browser.GetMasterSequenceNode() is self.images
+            and self.masks in synchronized(self.browser)
+        )
+
+    def remove(self) -> None:
+        """Remove what `create` has added to the scene, and what Slicer has added to it."""
+        scene = self.browser.GetScene()
+        proxies = [node for node in (self.image_proxy, self.mask_proxy) if node is not None]
+        theirs = [node for proxy in proxies for node in (proxy.GetDisplayNode(), proxy.GetStorageNode())]
+        for node in (self.browser, *proxies, *theirs, self.images, self.masks):
+            if node is not None:
+                scene.RemoveNode(node)
 
     def replace(
         self,
@@ -118,6 +167,25 @@ class FrameSequences:
                     # Slicer has stretched the colours by the brightest pixel of the first frame.
                     self.image_proxy.GetDisplayNode().SetWindowLevel(255, 127.5)
 
+    def fill(self, masks: Iterable[tuple[int, slicer.vtkMRMLSegmentationNode]]) -> None:
+        """Show masks with pictures that were in the browser before; one for every picture.
+
+        The frame on show and everything else in the browser stay as they are.
+        """
+        for index, mask in masks:
+            self.masks.SetDataNodeAtValue(mask, self._value(index))
+        # Slicer shows the item anew, and with it undoes edits of other segmentations that nobody saves.
+        others = [
+            (node, _copy(node))
+            for node in map(self.browser.GetProxyNode, synchronized(self.browser))
+            if _is_segmentation(node)
+        ]
+        self.browser.AddSynchronizedSequenceNode(self.masks)
+        self.connect()
+        for node, copy in others:
+            node.CopyContent(copy)
+        self.mask_proxy.SetReferenceImageGeometryParameterFromVolumeNode(self.image_proxy)
+
     def connect(self) -> None:
         """Let the browser show both sequences together, and save what happens to the masks."""
         if self.browser.GetMasterSequenceNode() is None:
@@ -131,12 +199,25 @@ class FrameSequences:
         self.browser.SetSelectedItemNumber(-1)
         self.browser.SetSelectedItemNumber(max(item, 0))
 
+    def _value(self, index: int) -> str:
+        return str(index) if self.has_own_images else self.images.GetNthIndexValue(index)
 
-def _synchronized(browser: slicer.vtkMRMLSequenceBrowserNode) -> list[slicer.vtkMRMLSequenceNode]:
+    def _index(self, item: int) -> int:
+        return int(self.images.GetNthIndexValue(item)) if self.has_own_images else item
+
+
+def synchronized(browser: slicer.vtkMRMLSequenceBrowserNode) -> list[slicer.vtkMRMLSequenceNode]:
+    """The sequences of a browser besides its master."""
     found = vtk.vtkCollection()
     browser.GetSynchronizedSequenceNodes(found, False)
     return [found.GetItemAsObject(item) for item in range(found.GetNumberOfItems())]
 
 
-def _holds_segmentations(sequence: slicer.vtkMRMLSequenceNode) -> bool:
-    return sequence.GetDataNodeClassName() == "vtkMRMLSegmentationNode"
+def _is_segmentation(node: slicer.vtkMRMLNode | None) -> bool:
+    return node is not None and node.IsA("vtkMRMLSegmentationNode")
+
+
+def _copy(node: slicer.vtkMRMLSegmentationNode) -> slicer.vtkMRMLSegmentationNode:
+    copy = slicer.vtkMRMLSegmentationNode()
+    copy.CopyContent(node)
+    return copy

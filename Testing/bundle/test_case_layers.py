@@ -3,9 +3,11 @@ import pytest
 from cases import human_mask, make_case, predict, predicted_mask, predicted_parts
 
 from rasnet.case import LAYER_COLORS, Case, Layer
+from rasnet.case.changes import FrameStore
 from rasnet.errors import RASNetError
 from rasnet.labels import LabelSchema
 from rasnet.masks import read_mask
+from rasnet.progress import SilentProgress
 
 
 @pytest.fixture
@@ -159,3 +161,154 @@ def test_the_palette_shows_the_layers_colours(case):
     assert palette[0].tolist() == [0, 0, 0]
     assert palette[2].tolist() == [10, 20, 30]
     assert palette[4].tolist() == list(LAYER_COLORS[3])
+
+
+# Splitting
+
+
+def two_in_one(case: Case, frames: range) -> None:
+    """Layer 1 as two bars, the upper one moving right, the lower one left; in frame 6 they touch."""
+    for index in frames:
+        case.write_prediction(index, case.times[index], bars(index), (bars(index) > 0).astype(np.uint8))
+
+
+def bars(index: int, upper: int = 1) -> np.ndarray:
+    mask = np.zeros((48, 64), np.uint8)
+    mask[30:40, 50 - 3 * index :] = 1
+    mask[6:16, : 20 + 3 * index] = upper
+    if index == 6:
+        mask[16:30, 36] = upper
+    return mask
+
+
+@pytest.fixture
+def joined(tmp_path):
+    with make_case(tmp_path, 12) as case:
+        two_in_one(case, range(12))
+        case.correct(4, bars(4), who="A. Surgeon", tool="test")
+        yield case
+
+
+@pytest.mark.parametrize("into", [None, 7])
+def test_from_a_frame_on_a_layer_is_another_instrument(joined, into):
+    if into:
+        joined.set_layers([Layer(into, "Sucker", (1, 2, 3))])
+    parts = [joined.parts(index) for index in range(12)]
+    before = {row.index: row for row in joined.frames()}
+
+    other = joined.split_layer_at(1, 5, into=into, who="A. Surgeon", tool="test")
+
+    assert other.id == (into or 2)
+    assert other in joined.layers()
+    for index in range(12):
+        np.testing.assert_array_equal(joined.mask(index), bars(index) * (1 if index < 5 else other.id))
+        np.testing.assert_array_equal(joined.parts(index), parts[index])
+        row = joined.frame(index)
+        assert (row.status, row.uncertainty, row.model) == (
+            before[index].status,
+            before[index].uncertainty,
+            before[index].model,
+        )
+    entry = list(joined.journal())[-8]
+    assert [e.what for e in joined.journal()][-8:] == ["split layer"] * 8  # the layer, and the frames 5 to 11
+    assert (entry.who, entry.layer, entry.before, entry.after) == ("A. Surgeon", 1, "Instrument 1", str(other.id))
+
+
+@pytest.mark.parametrize("frame", [0, 3, 5])
+def test_a_component_is_followed_as_long_as_it_stays_apart(joined, frame):
+    other = joined.split_layer_component(1, frame, (2, 10), name="Upper")
+
+    assert other == Layer(2, "Upper", LAYER_COLORS[1])
+    for index in range(12):
+        # In frame 6 the bars touch: from there on nothing tells which is which.
+        np.testing.assert_array_equal(joined.mask(index), bars(index, 2 if index < 6 else 1))
+
+
+def test_behind_the_contact_it_is_split_again_into_the_same_layer(joined):
+    other = joined.split_layer_component(1, 0, (2, 10))
+    joined.split_layer_component(1, 7, (2, 10), into=other.id)
+
+    for index in range(12):
+        np.testing.assert_array_equal(joined.mask(index), bars(index, 1 if index == 6 else 2))
+
+
+def test_a_component_that_fills_its_layer_is_followed_through_the_video(tmp_path):
+    with make_case(tmp_path, 12) as case:
+        for index in range(12):
+            case.write_prediction(index, case.times[index], bars(0) * (index != 8))
+
+        case.split_layer_component(1, 3, (2, 10))
+
+        for index in range(12):
+            expected = bars(0, 2 if index < 8 else 1) * (index != 8)  # it left in frame 8
+            np.testing.assert_array_equal(case.mask(index), expected)
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        (lambda case: case.split_layer_at(9, 5), "no layer 9"),
+        (lambda case: case.split_layer_at(1, 5, into=9), "no layer 9"),
+        (lambda case: case.split_layer_at(1, 5, into=1), "cannot be split into itself"),
+        (lambda case: case.split_layer_at(1, 99), "layer 1 is in none of these frames"),
+        (lambda case: case.split_layer_at(1, 5, name="\n"), "use printable characters"),
+        (lambda case: case.split_layer_component(1, 3, (63, 47)), r"layer 1 is not at \(63, 47\) in frame 3"),
+        (lambda case: case.split_layer_component(1, 3, (64, 10)), r"layer 1 is not at \(64, 10\)"),
+        (lambda case: case.split_layer_component(1, 3, (-1, 10)), r"layer 1 is not at \(-1, 10\)"),
+    ],
+)
+def test_what_cannot_be_split_changes_nothing(joined, split, message):
+    before = list(joined.journal()), joined.frames(), joined.layers()
+
+    with pytest.raises(RASNetError, match=message):
+        split(joined)
+
+    assert (list(joined.journal()), joined.frames(), joined.layers()) == before
+
+
+def test_a_split_is_all_or_nothing_when_someone_else_corrects_a_frame_meanwhile(joined):
+    class Meddling(SilentProgress):
+        def advance(self, frame=None, count=1):
+            if frame == 9:
+                with Case.open(joined.folder) as other:
+                    other.correct(8, human_mask(8) // 2, who="A. Nurse", tool="test")
+
+    with pytest.raises(RASNetError, match=r"frame 8 of .* has changed meanwhile"):
+        joined.split_layer_at(1, 5, progress=Meddling())
+
+    np.testing.assert_array_equal(joined.mask(8), human_mask(8) // 2)
+    for index in (5, 6, 7, 9, 10, 11):
+        np.testing.assert_array_equal(joined.mask(index), bars(index))
+
+
+def test_a_split_that_is_killed_after_its_decision_is_finished_by_whoever_comes_next(joined, monkeypatch):
+    def die(store):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FrameStore, "carry_out", die)
+        with pytest.raises(KeyboardInterrupt):
+            joined.split_layer_at(1, 5)
+    files = {index: read_mask(joined.folder / f"masks/{index:08d}.png") for index in range(12)}
+    assert all((files[index] == bars(index)).all() for index in range(12))  # no file has changed yet
+
+    with Case.open(joined.folder) as case:
+        for index in range(12):
+            np.testing.assert_array_equal(case.mask(index), bars(index) * (1 if index < 5 else 2))
+
+
+def test_layer_edits_tell_how_far_they_are(joined):
+    seen = []
+
+    class Watching(SilentProgress):
+        def start(self, task, total):
+            seen.append([task, total, 0])
+
+        def advance(self, frame=None, count=1):
+            seen[-1][2] += count
+
+    joined.split_layer_at(1, 5, progress=Watching())
+    joined.merge_layers(1, [2], progress=Watching())
+    joined.remove_layer(1, progress=Watching())
+
+    assert seen == [["split layer", 7, 7], ["change layers", 12, 12], ["change layers", 12, 12]]

@@ -18,12 +18,14 @@ from RASNetSlicerLib.images import rgb_of
 from RASNetSlicerLib.layer_edits import LayerEdits
 from RASNetSlicerLib.saving import STATUS, UNCERTAINTY
 from RASNetSlicerLib.scene import CaseScene
+from RASNetSlicerLib.terminology import terminology_entry, type_of_entry
 from RASNetSlicerLib.window import plan_window
 from surgery import FRAMES, HEIGHT, WIDTH, expected_mask, picture, predict
 
 from rasnet.case import Case, Layer
 from rasnet.errors import RASNetError
 from rasnet.labels import LabelSchema
+from rasnet.progress import SilentProgress
 from rasnet.video import RegionOfInterest, open_source
 
 if TYPE_CHECKING:
@@ -112,9 +114,48 @@ def test_types_are_terminology(shown: CaseScene) -> None:
     segment = shown.sequences.mask_proxy.GetSegmentation().GetSegment("Layer_1")
 
     assert tag(segment, "TerminologyEntry") == (
-        "RASNet surgical instruments~SCT^260787004^Physical object~SCT^29319002^Forceps~^^~~^^~^^"
+        "RASNet surgical instruments~SCT^260787004^Physical object~SCT^29319002^Forceps"
+        "~99RASNET^types-1^Bipolar Forceps~~^^~^^"
     )
     assert tag(segment, "RASNet.Type") == "Bipolar Forceps"
+
+
+@pytest.mark.parametrize("name", [label.name for label in LabelSchema.load("endovis2017_types").instruments])
+def test_a_type_and_its_terminology_entry_mean_the_same(name: str) -> None:
+    types = LabelSchema.load("endovis2017_types")
+
+    assert type_of_entry(terminology_entry(name, types), types) == name
+    assert type_of_entry(terminology_entry(None, types), types) == ""
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "",
+        "Segmentation category and type~SCT^85756007^Tissue~SCT^29319002^Forceps~^^~~^^~^^",
+        "RASNet surgical instruments~SCT^260787004^Physical object~SCT^29319002^Forceps~^^~~^^~^^",  # which of two?
+    ],
+)
+def test_other_entries_say_nothing_of_the_type(entry: str) -> None:
+    assert type_of_entry(entry, LabelSchema.load("endovis2017_types")) is None
+
+
+def test_a_type_that_is_chosen_in_slicers_own_list_counts_for_every_frame(shown: CaseScene) -> None:
+    shown.sequences.show(2)
+    types = shown.case.info.types
+    for layer, name in ((1, None), (2, "Prograsp Forceps")):
+        segment = shown.sequences.mask_proxy.GetSegmentation().GetSegment(f"Layer_{layer}")
+        segment.SetTag("TerminologyEntry", terminology_entry(name, types))
+    shown.sequences.mask_proxy.GetSegmentation().GetSegment("Layer_3").SetTag("TerminologyEntry", "something else")
+
+    shown.sequences.show(5)
+
+    assert [layer.type for layer in shown.case.layers()] == [None, "Prograsp Forceps", None]
+    assert_scene_is_case(shown)
+    for index in range(FRAMES):
+        segmentation = shown.sequences.mask_node(index).GetSegmentation()
+        entries = [tag(segmentation.GetSegment(f"Layer_{layer}"), "TerminologyEntry") for layer in (1, 2, 3)]
+        assert entries == [terminology_entry(name, types) for name in (None, "Prograsp Forceps", None)]
 
 
 def test_a_video_that_is_gone_leaves_the_scene_as_it_was(mrml: Mrml, case: Case) -> None:
@@ -212,7 +253,7 @@ def test_where_layers_overlap_the_last_stroke_counts(shown: CaseScene, editor: E
 def test_a_labelmap_that_a_script_changed_is_saved(shown: CaseScene) -> None:
     shown.sequences.show(5)
     mask = painted(5, 1)
-    segments.put_mask(shown.sequences.mask_proxy, mask)
+    segments.put_mask(shown.sequences.mask_proxy, mask, shown.sequences.geometry(5))
     shown.sequences.show(6)
 
     np.testing.assert_array_equal(shown.case.mask(5), mask)
@@ -259,6 +300,45 @@ def test_closing_the_scene_saves(mrml: Mrml, shown: CaseScene, editor: Editor) -
     np.testing.assert_array_equal(shown.case.mask(2), painted(2, 2))
 
 
+@pytest.mark.parametrize("which", ["masks", "images", "browser"])
+def test_nodes_that_someone_removes_are_let_go_of_and_nothing_is_lost(
+    shown: CaseScene, editor: Editor, which: str
+) -> None:
+    shown.sequences.show(2)
+    editor.paint("Layer_2", *STROKE)
+    editor.logic.SetSegmentationNode(None)
+    assert shown.watching
+
+    shown.scene.RemoveNode(getattr(shown.sequences, which))
+
+    assert not shown.watching
+    np.testing.assert_array_equal(shown.case.mask(2), painted(2, 2))
+    shown.close()
+
+
+def test_masks_that_someone_takes_out_of_the_browser_are_let_go_of(shown: CaseScene) -> None:
+    shown.sequences.browser.RemoveSynchronizedSequenceNode(shown.sequences.masks.GetID())
+
+    assert not shown.watching
+    shown.sequences.browser.SetSelectedItemNumber(4)
+    np.testing.assert_array_equal(shown.case.mask(4), expected_mask(4))
+
+
+def test_loading_that_is_cancelled_leaves_the_scene_as_it_was(mrml: Mrml, case: Case) -> None:
+    class Impatient(SilentProgress):
+        def advance(self, frame: int | None = None, count: int = 1) -> None:
+            if frame == 3:
+                raise KeyboardInterrupt
+
+    before = {mrml.scene.GetNthNode(place).GetID() for place in range(mrml.scene.GetNumberOfNodes())}
+    with pytest.raises(KeyboardInterrupt):
+        CaseScene.load(case, mrml.scene, progress=Impatient())
+
+    after = [mrml.scene.GetNthNode(place) for place in range(mrml.scene.GetNumberOfNodes())]
+    assert [node.GetName() for node in after if node.GetID() not in before] == []
+    assert CaseScene.load(case, mrml.scene).shown == 0
+
+
 # Layers
 
 
@@ -272,6 +352,9 @@ def test_closing_the_scene_saves(mrml: Mrml, shown: CaseScene, editor: Editor) -
         pytest.param(lambda edits: edits.add("Clip applier", type_name="Other"), id="add"),
         pytest.param(lambda edits: edits.merge(1, [2, 3]), id="merge"),
         pytest.param(lambda edits: edits.remove(1), id="remove"),
+        pytest.param(lambda edits: edits.split_at(1, 3), id="split from a frame on"),
+        pytest.param(lambda edits: edits.split_at(1, 3, into=3), id="split into another layer"),
+        pytest.param(lambda edits: edits.split_component(2, 4, (6, 42), name="Sucker"), id="split a component"),
         pytest.param(lambda edits: [edits.remove(layer) for layer in (1, 2, 3)] + [edits.add()], id="all new"),
     ],
 )
@@ -290,6 +373,34 @@ def test_a_layer_edit_counts_for_every_frame(
     for index in range(FRAMES):
         segmentation = shown.sequences.mask_node(index).GetSegmentation()
         assert {name: tag(segmentation.GetSegment(name), "RASNet.Type") for name in types} == types
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_a_component_is_chosen_in_the_picture_on_show(load: Load, case: Case, scale: int) -> None:
+    shown = load(plan_window(case.info, scale=scale))
+
+    LayerEdits(shown).split_component(1, 0, (8 // scale, 15 // scale), into=3)
+
+    # The square of layer 1 moves 3 pixels a frame and overlaps with itself all the way.
+    for index in range(6):
+        expected = expected_mask(index)
+        expected[expected == 1] = 3
+        np.testing.assert_array_equal(case.mask(index), expected)
+    assert_scene_is_case(shown)
+
+
+def test_a_layer_edit_that_is_interrupted_leaves_scene_and_case_in_agreement(shown: CaseScene) -> None:
+    class Impatient(SilentProgress):
+        def advance(self, frame: int | None = None, count: int = 1) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        LayerEdits(shown).merge(1, [2, 3], progress=Impatient())
+    with pytest.raises(KeyboardInterrupt):
+        LayerEdits(shown).split_at(1, 3, progress=Impatient())
+
+    assert [layer.id for layer in shown.case.layers()] == [1]  # the merge was decided, the split was not
+    assert_scene_is_case(shown)
 
 
 def test_what_the_case_refuses_changes_nothing(shown: CaseScene) -> None:

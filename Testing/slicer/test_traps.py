@@ -5,22 +5,34 @@ Each test first provokes the trap, and fails if RASNet's defence is taken out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 pytest.importorskip("slicer_core", reason="the package slicer-core is not installed")
 
+import slicer
+import vtk
 from editor import Editor
+from mrml import Mrml
 from RASNetSlicerLib import segments
+from RASNetSlicerLib.exporting import save_masks
 from RASNetSlicerLib.layer_edits import LayerEdits
 from RASNetSlicerLib.scene import CaseScene
+from RASNetSlicerLib.terminology import TERMINOLOGY, load_terminology
+from RASNetSlicerLib.terminology_file import TERMINOLOGY_FILE
 from RASNetSlicerLib.window import plan_window
-from surgery import FRAMES, SEGMENTED, expected_mask, picture, predict
+from surgery import FRAMES, HEIGHT, SEGMENTED, WIDTH, expected_mask, picture, predict
 from vtk.util.numpy_support import vtk_to_numpy
 
 from rasnet.case import Case
+from rasnet.errors import RASNetError
 
 IDS = ["Layer_1", "Layer_2", "Layer_3"]
+
+Load = Callable[..., CaseScene]
 
 
 def walk(shown: CaseScene) -> None:
@@ -36,6 +48,18 @@ def shared(shown: CaseScene, index: int) -> bool:
     segmentation = shown.sequences.mask_node(index).GetSegmentation()
     names = segmentation.GetSegmentIDs()
     return len({segmentation.GetSegment(name).GetRepresentation("Binary labelmap") for name in names}) == 1
+
+
+def types_in(
+    logic: slicer.vtkSlicerTerminologiesModuleLogic, category: slicer.vtkSlicerTerminologyCategory
+) -> list[str]:
+    """Codes of the types that Slicer offers in a category of the module's terminology."""
+    codes = []
+    for place in range(logic.GetNumberOfTypesInTerminologyCategory(TERMINOLOGY, category)):
+        found = slicer.vtkSlicerTerminologyType()
+        logic.GetNthTypeInTerminologyCategory(TERMINOLOGY, category, place, found)
+        codes.append(found.GetCodeValue())
+    return codes
 
 
 def test_1_turning_save_changes_off_destroys_no_mask(shown: CaseScene) -> None:
@@ -104,6 +128,23 @@ def test_5_segment_ids_are_those_of_the_layers_in_every_frame(shown: CaseScene) 
         assert [segmentation.GetSegment(name).GetLabelValue() for name in IDS] == [1, 2, 3]
 
 
+def test_6_a_failed_write_is_not_the_last_one(shown: CaseScene, tmp_path: Path) -> None:
+    sequence = shown.sequences.masks
+    sequence.AddDefaultStorageNode()
+    storage = sequence.GetStorageNode()
+    storage.SetFileName(str(tmp_path / "masks.seg.seq.nrrd"))  # as users expect, and Slicer does not know
+    assert not storage.WriteData(sequence)
+    storage.SetFileName(str(tmp_path / "again.seq.mrb"))
+    assert not storage.WriteData(sequence)  # the right name comes too late
+
+    save_masks(shown, tmp_path / "masks.seq.mrb")
+
+    assert (tmp_path / "masks.seq.mrb").stat().st_size > 0
+    sequence.AddDefaultStorageNode()  # as Slicer's own dialog does
+    sequence.GetStorageNode().SetFileName(str(tmp_path / "by_slicer.seq.mrb"))
+    assert sequence.GetStorageNode().WriteData(sequence)
+
+
 def test_7_all_segments_of_a_frame_share_one_labelmap(shown: CaseScene, editor: Editor) -> None:
     assert all(shared(shown, index) for index in range(FRAMES))
 
@@ -132,6 +173,52 @@ def test_8_intensity_tools_have_a_luminance_that_follows_the_frame(shown: CaseSc
         np.testing.assert_allclose(seen, 0.2126 * red + 0.7152 * green + 0.0722 * blue, atol=0.51)
     assert node.GetImageData().GetNumberOfScalarComponents() == 1
     assert shown.luminance() is node
+
+
+def test_9_every_instrument_has_a_place_in_slicers_terminology(mrml: Mrml, shown: CaseScene) -> None:
+    logic = mrml.logics["Terminologies"]
+    assert not logic.IsTerminologyContextLoaded(TERMINOLOGY)  # Slicer brings no such thing
+
+    assert load_terminology(logic, TERMINOLOGY_FILE) == TERMINOLOGY
+    assert load_terminology(logic, "/nowhere") == TERMINOLOGY  # it is there by now
+
+    for label in shown.case.info.types.instruments:
+        LayerEdits(shown).set_type(1, label.name)
+        segment = shown.sequences.mask_proxy.GetSegmentation().GetSegment("Layer_1")
+        words = vtk.reference("")
+        segment.GetTag(slicer.vtkSegment.GetTerminologyEntryTagName(), words)
+        entry = slicer.vtkSlicerTerminologyEntry()
+        assert logic.DeserializeTerminologyEntry(str(words), entry)
+        assert entry.GetTerminologyContextName() == TERMINOLOGY
+        assert entry.GetTypeObject().GetCodeValue() in types_in(logic, entry.GetCategoryObject()), label.name
+
+
+def test_9_a_terminology_that_is_missing_is_one_sentence(mrml: Mrml, tmp_path: Path) -> None:
+    (tmp_path / "other.term.json").write_text("{}")
+    for path in (tmp_path / "other.term.json", tmp_path / "missing.term.json"):
+        with pytest.raises(RASNetError, match="the instruments' names could not be loaded"):
+            load_terminology(mrml.logics["Terminologies"], path)
+
+
+def test_10_a_long_video_is_loaded_by_window_and_all_of_it_can_be_reached(load: Load, case: Case) -> None:
+    # Two frames fit; a budget of 2 GB does the same to an hour of video.
+    budget = 2 * HEIGHT * WIDTH * 4
+    shown = load(plan_window(case.info, budget=budget, step=1, start=0, stop=2))
+    seen = []
+    for start in range(0, FRAMES, 2):
+        shown.move(plan_window(case.info, budget=budget, step=1, start=start, stop=start + 2))
+        pixels = sum(
+            shown.sequences.images.GetDataNodeAtValue(str(index)).GetImageData().GetNumberOfPoints() * 4
+            for index in shown.sequences.indices
+        )
+        assert pixels <= budget
+        assert shown.sequences.masks.GetNumberOfDataNodes() == 2
+        seen += shown.sequences.indices
+        for index in shown.sequences.indices:
+            np.testing.assert_array_equal(shown.mask(index), expected_mask(index))
+    assert seen == list(range(FRAMES))
+
+    assert len(load(plan_window(case.info, budget=budget)).sequences.indices) == 2  # by stride, when nobody chooses
 
 
 def test_11_undo_ends_at_the_frame_and_what_it_cannot_undo_is_saved(shown: CaseScene, editor: Editor) -> None:

@@ -18,6 +18,7 @@ from rasnet.case import journal, layers
 from rasnet.case.frames import FrameReader, FrameRow, FrameStatus, clip_parts, frame_row
 from rasnet.errors import RASNetError
 from rasnet.masks import Mask, decode_mask, encode_mask, mask_sha256, mask_values, read_mask, write_whole
+from rasnet.progress import Progress, SilentProgress
 
 _EDIT_BATCH = 16
 
@@ -146,8 +147,52 @@ class FrameStore(FrameReader):
                 after=status,
             )
 
-    def follow_edits(self) -> None:
-        """Rewrite the masks that have not followed every layer edit yet, some at a time."""
+    def replacement(self, row: FrameRow, mask: Mask, *, who: str, what: str, tool: str) -> MaskChange:
+        """Encode another mask of a frame, in which the same pixels are instrument: status and parts stay.
+
+        Args:
+            row: the frame as it is.
+            mask: layer ids, uint8 (H, W).
+            who: the person.
+            what: the verb for the journal.
+            tool: the program in use.
+        """
+        return MaskChange(
+            row=replace(row, mask_sha256=mask_sha256(mask)),
+            values=tuple(mask_values(mask)),
+            mask=encode_mask(mask, self.palette()),
+            parts=None,  # the file stays
+            who=who,
+            what=what,
+            tool=tool,
+        )
+
+    def rewrite(self, connection: sqlite3.Connection, changes: Sequence[tuple[FrameRow, MaskChange]]) -> None:
+        """Decide within a transaction on other masks of several frames, all or none.
+
+        Args:
+            connection: of the transaction.
+            changes: each frame as it was when its replacement was encoded, and the replacement.
+
+        Raises:
+            RASNetError: a frame has changed since.
+        """
+        latest = _latest_edit(connection)
+        for before, change in changes:
+            now = _find(connection, before.index)
+            if now is None or _version(now) != _version(before):
+                raise RASNetError(f"frame {before.index} of {self.folder} has changed meanwhile; do it again")
+            _decide(connection, change, latest)
+
+    def follow_edits(self, progress: Progress | None = None) -> None:
+        """Rewrite the masks that have not followed every layer edit yet, some at a time.
+
+        Args:
+            progress: told of each frame.
+        """
+        progress = SilentProgress() if progress is None else progress
+        question = "SELECT count(*) FROM frames WHERE edit < (SELECT coalesce(max(id), 0) FROM edits)"
+        progress.start("change layers", self._database.rows(question)[0][0])
         while self.unfinished_edits():
             with self._database.transaction() as connection:
                 self.settle(connection)
@@ -158,6 +203,8 @@ class FrameStore(FrameReader):
                 for row in behind:
                     self._follow(connection, row, latest)
             self.carry_out()
+            progress.advance(count=len(behind))
+        progress.finish()
 
     def clear_temporary(self) -> None:
         """Remove what power cuts left; whoever holds the write lock is the only one with a temporary file."""
@@ -290,6 +337,10 @@ def _is_for_programs(connection: sqlite3.Connection, index: int) -> bool:
 def _find(connection: sqlite3.Connection, index: int) -> FrameRow | None:
     row = connection.execute("SELECT * FROM frames WHERE frame = ?", (index,)).fetchone()
     return frame_row(row) if row else None
+
+
+def _version(row: FrameRow) -> tuple[str | None, ...]:
+    return row.status, row.mask_sha256, row.parts_sha256
 
 
 def _latest_edit(connection: sqlite3.Connection) -> int:

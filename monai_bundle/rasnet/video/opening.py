@@ -9,11 +9,12 @@ from rasnet.video.source import VideoSource
 
 
 def open_source(path: str | Path) -> VideoSource:
-    """Open a video file, a folder of images or one image.
+    """Open a video file, a DICOM file, a folder of images or one image.
 
     Args:
-        path: MP4, MOV, AVI, MKV, MPEG-TS, MPEG-PS or whatever else FFmpeg reads; a folder of PNG, JPEG,
-            BMP or TIFF images, taken in natural order (frame2 before frame10); or one such image.
+        path: MP4, MOV, AVI, MKV, MPEG-TS, MPEG-PS or whatever else FFmpeg reads; DICOM video or multi-frame
+            images, with any ending; a folder of PNG, JPEG, BMP or TIFF images, taken in natural order (frame2
+            before frame10); or one such image.
 
     Raises:
         RASNetError: nothing there, nothing readable, or no frames in it.
@@ -50,6 +51,10 @@ def _open(path: Path) -> VideoSource:
         pass  # says what the operating system has against reading it, better than a decoder does
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return ImageSequence.from_image(path)
+    from rasnet.video.dicom import is_dicom, open_dicom
+
+    if is_dicom(path):
+        return open_dicom(path)
     from rasnet.video.file import VideoFile
 
     return VideoFile(path)
