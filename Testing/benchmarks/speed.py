@@ -86,7 +86,7 @@ def measure_stages(video: Path, frames: int, backend: TorchBackend, batch_size: 
             with clock("prepare"):
                 images = segmenter.prepare(torch.from_numpy(batch.rgb).to(backend.device))
             with clock("network"):
-                scores = segmenter.network(images).float()
+                scores = segmenter.score(images)
             with clock("decide"):
                 classes.extend(decide(scores, (roi.height, roi.width)).cpu().numpy())
                 uncertainty.extend(expected_dice_loss(scores).cpu().tolist())

@@ -246,5 +246,15 @@ class TestSegmenter:
         view = whole[:, 5:69, 10:106]
         assert torch.equal(segmenter(view).classes, segmenter(view.clone()).classes)
 
+    def test_a_temperature_changes_the_doubt_and_never_the_mask(self) -> None:
+        torch.manual_seed(0)
+        network = nn.Conv2d(3, 3, 3, padding=1)
+        frames = torch.from_numpy(pictures(1, 50, 70))
+        plain, cooled = (Segmenter(network, 64 * 96, temperature)(frames) for temperature in (1.0, 2.0))
+        assert torch.equal(plain.classes, cooled.classes)
+        scores = network(Segmenter(network, 64 * 96).prepare(frames))
+        torch.testing.assert_close(cooled.uncertainty, expected_dice_loss(scores / 2))
+        assert cooled.uncertainty[0, 0] > plain.uncertainty[0, 0]
+
     def test_its_state_is_the_networks(self) -> None:
         assert {name for name, _ in Segmenter(RedNetwork()).state_dict().items()} == {"network.weight", "network.bias"}

@@ -91,7 +91,7 @@ class NetworkOnBytes(nn.Module):
             Class scores (B, C, h, w), and uncertainty (B, C).
         """
         images = pictures.permute(0, 3, 1, 2).float()
-        scores = self.segmenter.network((images - self.segmenter.mean) / self.segmenter.std)
+        scores = self.segmenter.score((images - self.segmenter.mean) / self.segmenter.std)
         return scores, expected_dice_loss(scores)
 
 

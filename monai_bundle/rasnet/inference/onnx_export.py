@@ -38,7 +38,7 @@ class AnySizeSegmenter(nn.Module):
         # Rows first, while a row's pixels lie side by side in memory.
         shrunk = resampling_weights(sides[0], rows) @ frames.float().reshape(batch, height, -1)
         images = shrunk.reshape(batch, -1, width, 3).permute(0, 3, 1, 2) @ resampling_weights(sides[1], columns).T
-        scores = self.segmenter.network((images - self.segmenter.mean) / self.segmenter.std)
+        scores = self.segmenter.score((images - self.segmenter.mean) / self.segmenter.std)
         return Prediction(decide(scores, (height, width)), expected_dice_loss(scores))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from rasnet.adaptation import case_weights
 from rasnet.case import Case, CaseInfo, ModelInfo
 from rasnet.errors import RASNetError
 from rasnet.inference.backend import Backend, Device, checkpoint_sha256, load_backend
@@ -37,7 +38,8 @@ def segment_video(
     Args:
         source: the video.
         folder: of the case.
-        weights: a checkpoint or an OpenVINO model; the released one by default.
+        weights: a checkpoint or an OpenVINO model; the case's own (see `rasnet.adaptation`), else the released one, by
+            default.
         device: where the network runs; what runs it there is chosen by `load_backend`, which the progress is told.
         batch_size: frames that go through the network at once; a good number for the device by default.
         start: first frame.
@@ -54,7 +56,7 @@ def segment_video(
     """
     progress = progress or SilentProgress()
     # Before the case: wrong weights must leave no folder behind.
-    backend, reason = load_backend(weights, device)
+    backend, reason = load_backend(weights or case_weights(folder), device)
     case = open_case(source, folder, backend.weights, backend=backend.name, start=start, stop=stop, step=step, roi=roi)
     frames = FrameBatches(case, batch_size or backend.batch_size)
     try:

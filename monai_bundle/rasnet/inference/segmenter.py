@@ -36,6 +36,8 @@ class Segmenter(nn.Module):
     Args:
         network: maps float (B, 3, h, w), normalised by ImageNet's statistics, to class scores (B, C, h, w).
         pixels: number of pixels of the network's input; its shape follows the picture's.
+        temperature: that the class scores are divided by, so that their softmax is as often right as it says (Guo et
+            al., On Calibration of Modern Neural Networks, ICML 2017). It changes the uncertainty, never a mask.
 
     Examples:
         >>> segmenter = Segmenter(RASNet(3)).eval()
@@ -46,10 +48,11 @@ class Segmenter(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, pixels: int = PAPER_PIXELS) -> None:
+    def __init__(self, network: nn.Module, pixels: int = PAPER_PIXELS, temperature: float = 1.0) -> None:
         super().__init__()
         self.network = network
         self.pixels = pixels
+        self.temperature = temperature
         self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
 
@@ -63,7 +66,7 @@ class Segmenter(nn.Module):
             Classes and uncertainty at the pictures' size.
         """
         height, width = frames.shape[1:3]
-        scores = self.network(self.prepare(frames)).float()
+        scores = self.score(self.prepare(frames))
         return Prediction(decide(scores, (height, width)), expected_dice_loss(scores))
 
     def prepare(self, frames: Tensor) -> Tensor:
@@ -81,6 +84,11 @@ class Segmenter(nn.Module):
             images = images.to(self.mean.dtype)
         images = F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
         return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+    def score(self, images: Tensor) -> Tensor:
+        """Give calibrated class scores, float32 (B, C, h, w), for what `prepare` gives."""
+        scores: Tensor = self.network(images).float()
+        return scores / self.temperature
 
 
 def decide(scores: Tensor, size: tuple[int, int]) -> Tensor:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rasnet.adaptation import case_weights
 from rasnet.case import Case, CaseInfo, FrameStatus
 from rasnet.errors import RASNetError
 from rasnet.inference.backend import Backend, Device, load_backend
@@ -42,7 +43,7 @@ def serve_case(
     Args:
         folder: of the case.
         source: its video, where there is no case yet or the video has moved.
-        weights: a checkpoint or an OpenVINO model; the released one by default.
+        weights: a checkpoint or an OpenVINO model; the case's own, else the released one, by default.
         device: where the network runs.
 
     Raises:
@@ -53,7 +54,7 @@ def serve_case(
     inbox = Inbox(io.FileIO(sys.stdin.fileno(), closefd=False))
     # What a library prints is no answer. The video comes first: that it is lost is known long before a model is loaded.
     with redirect_stdout(sys.stderr), _open_video(Path(folder), source) as video:
-        backend, reason = load_backend(weights, device)
+        backend, reason = load_backend(weights or case_weights(folder), device)
         answers.note(f"the network runs on {backend.name}: {reason}")
         with _open_case(Path(folder), video, backend) as case:
             Server(case, video, backend, inbox, answers).run()

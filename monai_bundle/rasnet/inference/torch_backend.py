@@ -84,7 +84,8 @@ def load_segmenter(weights: str | Path) -> Segmenter:
     """
     network = define_network()
     load_weights(network, weights)
-    return Segmenter(network, _read_config().get_parsed_content("pixels")).eval()
+    config = _read_config()
+    return Segmenter(network, *(config.get_parsed_content(name) for name in ("pixels", "temperature"))).eval()
 
 
 def define_network() -> torch.nn.Module:

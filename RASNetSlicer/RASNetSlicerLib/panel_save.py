@@ -1,0 +1,103 @@
+"""The section "Save": what is kept by itself, and what can be written besides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from RASNetSlicerLib.panel import Panel, Section, progress_dialog
+
+
+class SaveSection(Section):
+    """Writes scenes, segmentations and training data."""
+
+    def __init__(self, panel: Panel) -> None:
+        super().__init__(panel)
+        self.on_click(self.ui.saveSceneButton, self._save_scene)
+        self.on_click(self.ui.saveMasksButton, self._save_masks)
+        self.on_click(self.ui.exportSegmentationButton, self._export_segmentation)
+        self.on_click(self.ui.exportTrainingButton, self._export_training)
+
+    def update(self) -> None:
+        """Say where the instruments are kept."""
+        session, ui = self.session, self.ui
+        buttons = (ui.saveSceneButton, ui.saveMasksButton, ui.exportSegmentationButton, ui.exportTrainingButton)
+        for button in buttons:
+            button.enabled = session is not None
+        ui.savedLabel.text = (
+            _("Every stroke is kept in {folder}.").format(folder=_breakable(session.shown.case.folder))
+            if session
+            else _("Open a video first.")
+        )
+
+    def _save_scene(self) -> None:
+        from RASNetSlicerLib.exporting import save_scene
+
+        assert self.session is not None
+        if path := self._ask(_("Save the scene"), ".mrb"):
+            with slicer.util.WaitCursor():
+                save_scene(self.session.shown, path)
+            _say(path)
+
+    def _save_masks(self) -> None:
+        from RASNetSlicerLib.exporting import save_masks
+
+        assert self.session is not None
+        if path := self._ask(_("Save the segmentation sequence"), ".seq.mrb"):
+            with slicer.util.WaitCursor():
+                save_masks(self.session.shown, path)
+            _say(path)
+
+    def _export_segmentation(self) -> None:
+        from RASNetSlicerLib.exporting import export_segmentation
+
+        assert self.session is not None
+        if path := self._ask(_("Save the segmentation"), ".seg.nrrd"):
+            with progress_dialog(_("Save")) as progress:
+                export_segmentation(self.session.shown, path, progress=progress)
+            _say(path)
+
+    def _export_training(self) -> None:
+        from RASNetSlicerLib.exporting import export_training_data
+
+        assert self.session is not None
+        title = _("Folder for training data")
+        folder = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title, "")
+        if not folder:
+            return
+        parameters = self.panel.parameters
+        wanted = {"layers": parameters.with_layers, "types": parameters.with_types, "parts": parameters.with_parts}
+        contents = tuple(name for name, on in wanted.items() if on)
+        with progress_dialog(_("Training data")) as progress:
+            count = export_training_data(
+                self.session.shown,
+                Path(folder),
+                contents,
+                reviewed_only=parameters.reviewed_only,
+                progress=progress,
+            )
+        slicer.util.showStatusMessage(
+            _("{count} frames of training data are in {folder}").format(count=count, folder=folder), 5000
+        )
+
+    def _ask(self, title: str, suffix: str) -> Path | None:
+        assert self.session is not None
+        folder = self.session.shown.case.folder
+        start = str(folder.with_suffix(suffix))
+        path = qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, start, f"(*{suffix})")
+        if not path:
+            return None
+        return Path(path if path.endswith(suffix) else path + suffix)
+
+
+def _say(path: Path) -> None:
+    slicer.util.showStatusMessage(_("{path} is written").format(path=path), 5000)
+
+
+def _breakable(path: Path) -> str:
+    """A path that a label can break at its folders."""
+    zero_width_space = "\u200b"
+    return str(path).replace("/", f"/{zero_width_space}").replace("\\", f"\\{zero_width_space}")

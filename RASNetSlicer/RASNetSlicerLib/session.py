@@ -1,0 +1,153 @@
+"""One case on which a person works in Slicer, with all that belongs to it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import slicer
+
+from rasnet.case import Case, Layer
+from rasnet.errors import RASNetError
+from rasnet.progress import Progress
+from RASNetSlicerLib.bundle_path import worker_environment
+from RASNetSlicerLib.finding import Finding
+from RASNetSlicerLib.image_sequence import find_images, write_frames
+from RASNetSlicerLib.layer_edits import LayerEdits
+from RASNetSlicerLib.opening import default_case_folder, is_case, open_case
+from RASNetSlicerLib.process import Worker
+from RASNetSlicerLib.review import ReviewQueue
+from RASNetSlicerLib.scene import CaseScene
+from RASNetSlicerLib.timeline import Timeline
+from RASNetSlicerLib.window import Window
+
+
+class Session:
+    """A case in the scene, the search for instruments in it, its layers, review and timeline.
+
+    Args:
+        shown: the case in its scene.
+
+    Attributes:
+        shown: the case in its scene.
+        finding: the worker.
+        edits: of layers.
+        review: frames that wait for a person.
+        timeline: plot and statistics.
+    """
+
+    def __init__(self, shown: CaseScene) -> None:
+        self.shown = shown
+        self.finding = Finding(shown, lambda: Worker(_python(), shown.case.folder, environment=worker_environment()))
+        self.edits = LayerEdits(shown)
+        self.review = ReviewQueue(shown)
+        self.timeline = Timeline(shown)
+
+    @classmethod
+    def open(
+        cls,
+        source: str | Path | None,
+        folder: str | Path | None = None,
+        *,
+        window: Window | None = None,
+        progress: Progress | None = None,
+    ) -> Session:
+        """Put a video and its case into Slicer's scene; nothing of it stays there if that fails or is cancelled.
+
+        Args:
+            source: video, DICOM video or folder of images; None for that of the case.
+            folder: of the case, which is made where there is none; beside the video by default.
+            window: the frames to hold in Slicer; what memory takes by default.
+            progress: told of each frame.
+
+        Raises:
+            RASNetError: the video or the case cannot be opened.
+        """
+        path = None if source is None else Path(source)
+        if folder is None:
+            if path is None:
+                raise RASNetError("there is nothing to open; give a video, the folder of a case, or both")
+            folder = default_case_folder(path)
+        case = open_case(Path(folder), path)
+        return cls._start(lambda: CaseScene.load(case, slicer.mrmlScene, window, tool=_tool(), progress=progress), case)
+
+    @classmethod
+    def open_sequence(
+        cls,
+        browser: slicer.vtkMRMLSequenceBrowserNode,
+        folder: str | Path,
+        *,
+        progress: Progress | None = None,
+    ) -> Session:
+        """Put the masks of a case to an image sequence that is in the scene.
+
+        Args:
+            browser: of the images.
+            folder: of the case; where there is none, it is made, and the images are written beside it for the worker.
+            progress: told of each frame.
+
+        Raises:
+            RASNetError: the browser has no images or several sequences of them, or the case is about other images.
+        """
+        find_images(browser)  # what cannot be segmented is said before anything is written
+        folder = Path(folder)
+        source = None if is_case(folder) else write_frames(browser, folder.with_suffix(".mkv"), progress=progress)
+        case = open_case(folder, source)
+        return cls._start(lambda: CaseScene.join(case, browser, tool=_tool(), progress=progress), case)
+
+    @classmethod
+    def attach(cls, browser: slicer.vtkMRMLSequenceBrowserNode) -> Session:
+        """Go on with the case of a scene that was opened.
+
+        Raises:
+            RASNetError: as for `CaseScene.attach`.
+        """
+        return cls(CaseScene.attach(browser, tool=_tool()))
+
+    @classmethod
+    def _start(cls, show: Callable[[], CaseScene], case: Case) -> Session:
+        try:
+            return cls(show())
+        except BaseException:
+            case.close()
+            raise
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The instruments."""
+        return self.shown.case.layers()
+
+    def close(self) -> None:
+        """End the worker, save, and let go of the scene, whose nodes stay.
+
+        Raises:
+            RASNetError: an edit could not be saved.
+        """
+        self.finding.close()
+        self.timeline.close()
+        try:
+            self.shown.close()
+        finally:
+            self.shown.case.close()
+
+    def remove_nodes(self) -> None:
+        """Take the frames out of the scene; the case has everything that a person or a program said about them."""
+        sequences = self.shown.sequences
+        proxies = [proxy for proxy in (sequences.mask_proxy, sequences.image_proxy) if proxy is not None]
+        shown = [node for proxy in proxies for node in (proxy.GetDisplayNode(), proxy)]
+        # The browser first: while it is there, it brings its proxies back.
+        for node in (sequences.browser, sequences.masks, sequences.images, *shown):
+            if node is not None:
+                slicer.mrmlScene.RemoveNode(node)
+
+
+def _python() -> str:
+    """The interpreter that has Slicer's packages."""
+    return shutil.which("PythonSlicer") or sys.executable
+
+
+def _tool() -> str:
+    """This program, for the journal of the case."""
+    return f"{slicer.app.applicationName} {slicer.app.applicationVersion}"

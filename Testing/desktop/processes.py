@@ -1,0 +1,20 @@
+"""The worker's process, as the system sees it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def workers() -> list[int]:
+    """Processes that this one has started to segment, and that have not ended."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            mine = int(parent) == os.getpid() and state != "Z"
+            if mine and b"serve" in (folder / "cmdline").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+        except (OSError, ValueError):
+            continue
+    return found
