@@ -22,7 +22,7 @@ from rich.progress import track
 
 from rasnet.bundle import file_sha256, weights_path
 from rasnet.datasets.blank import render_blanks
-from rasnet.datasets.unlabelled import read_unlabelled
+from rasnet.datasets.frames_without_masks import read_unlabelled
 from rasnet.inference import TorchBackend
 
 UInt8Array = npt.NDArray[np.uint8]

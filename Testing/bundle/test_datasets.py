@@ -15,9 +15,8 @@ from rasnet.datasets import FrameDataset, MixedBatches, Ramp, Source, read_sourc
 from rasnet.datasets.blank import render_blanks
 from rasnet.datasets.endovis2015 import part_ids, read_rigid, read_robotic
 from rasnet.datasets.frames_with_masks import read_frames_with_masks
+from rasnet.datasets.frames_without_masks import read_unlabelled, read_without_instruments
 from rasnet.datasets.rendered import render_examples
-from rasnet.datasets.unlabelled import read_unlabelled
-from rasnet.datasets.without_instruments import read_without_instruments
 from rasnet.errors import RASNetError
 from rasnet.labels import ANY_INSTRUMENT, IGNORE
 

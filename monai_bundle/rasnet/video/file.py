@@ -23,7 +23,7 @@ _NEAR_FRAMES = 16
 _STARTS_TRIED = 3
 
 # Decoded pictures kept for stepping backwards, in the decoder's own format (3 MB for 1920x1080).
-_CACHE_BYTES = 96_000_000
+_CACHE_BYTES = 48_000_000
 _CACHE_FRAMES = 64
 
 _NO_PICTURE = "the decoder gave no picture"
