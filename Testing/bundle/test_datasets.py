@@ -251,6 +251,20 @@ class TestFrameDataset:
         with pytest.raises(IndexError):
             mixed[8]
 
+    def test_black_borders_of_a_sequence_are_left_out(self, tmp_path: Path) -> None:
+        for name in "abc":
+            picture, mask = np.zeros((2, 120, 200, 3), np.uint8)
+            picture[10:110, 40:165] = 120
+            mask[10:60, 40:165] = 255
+            Image.fromarray(picture).save(tmp_path / f"{name}.png")
+            Image.fromarray(mask[..., 0]).save(tmp_path / f"{name}_mask.png")
+        dataset = FrameDataset([Source("frames_with_masks", "bordered", tmp_path)], canvas=(40, 50))
+        frame = dataset[1]
+        assert frame["aspect"] == pytest.approx(1.25)
+        assert (frame["image"] == 120).all()
+        assert (frame["label"][:20] == ANY_INSTRUMENT).all()
+        assert not frame["label"][20:].any()
+
     def test_a_mask_of_another_size_is_refused(self, tmp_path: Path) -> None:
         save(tmp_path / "a.png", 20, 48, 64)
         save(tmp_path / "a_mask.png", 0, 24, 32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -19,18 +20,19 @@ from rasnet.datasets.endovis2015 import read_rigid, read_robotic
 from rasnet.datasets.example import Example
 from rasnet.datasets.frames_with_masks import read_frames_with_masks
 from rasnet.datasets.frames_without_masks import read_unlabelled, read_without_instruments
+from rasnet.datasets.picture import read_pictures
 from rasnet.datasets.rendered import render_examples
 from rasnet.datasets.sources import Source
 from rasnet.errors import RASNetError
 from rasnet.progress import Progress, SilentProgress
 
-_FOLDER_READERS = {
+# Sets of one camera, which have one region of interest, and sets of pictures from anywhere.
+_SEQUENCE_READERS = {
     "endovis2015_robotic": read_robotic,
     "endovis2015_rigid": read_rigid,
     "frames_with_masks": read_frames_with_masks,
-    "unlabelled": read_unlabelled,
-    "without_instruments": read_without_instruments,
 }
+_PICTURE_READERS = {"unlabelled": read_unlabelled, "without_instruments": read_without_instruments}
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,13 +133,18 @@ def _load(source: Source, canvas: tuple[int, int], device: torch.device) -> Fram
 
 
 def read_examples(source: Source, canvas: tuple[int, int], device: torch.device) -> Iterator[Example]:
-    """Read or render the frames of a source, one by one; `canvas` and `device` are for those that are rendered."""
+    """Read or render the frames of a source, one by one; `canvas` and `device` are for those that are rendered.
+
+    Black borders of a sequence are left out, as the pipeline leaves them out.
+    """
     if source.kind == "synthetic":
         return render_examples(source.count, canvas, source.seed, device)
     if source.kind == "blank":
         return render_blanks(source.count, canvas, source.seed)
     assert source.folder is not None
-    return _FOLDER_READERS[source.kind](source.folder, source.step)
+    if source.kind in _PICTURE_READERS:
+        return _PICTURE_READERS[source.kind](source.folder, source.step)
+    return read_pictures(partial(_SEQUENCE_READERS[source.kind], source.folder), source.step)
 
 
 def _fit(example: Example, canvas: tuple[int, int], source: Source) -> tuple[Any, Any, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
@@ -136,18 +137,31 @@ def find_roi(source: VideoSource, samples: int = 12) -> RegionOfInterest:
     Returns:
         The region; the whole frame where all is dark or nothing large enough is bright.
     """
-    brightest = np.zeros((source.height, source.width), np.uint8)
-    for index in source.spread(samples):
+    return find_roi_in(_readable(source, source.spread(samples)), source.height, source.width)
+
+
+def find_roi_in(pictures: Iterable[npt.NDArray[np.uint8]], height: int, width: int) -> RegionOfInterest:
+    """Find the picture in some frames of one video, as `find_roi` does.
+
+    Args:
+        pictures: uint8 (height, width, 3).
+        height: of the frames.
+        width: of the frames.
+    """
+    brightest = np.zeros((height, width), np.uint8)
+    for rgb in pictures:
+        np.maximum(brightest, _without_noise(rgb), out=brightest)
+    box = _picture_box(brightest)
+    return RegionOfInterest.whole(height, width) if box is None else RegionOfInterest(*box, height, width)
+
+
+def _readable(source: VideoSource, indices: Iterable[int]) -> Iterator[npt.NDArray[np.uint8]]:
+    for index in indices:
         try:
             rgb = source[index].rgb
         except RASNetError:
             continue
-        np.maximum(brightest, _without_noise(rgb), out=brightest)
-    box = _picture_box(brightest)
-    if box is None:
-        return RegionOfInterest.whole(source.height, source.width)
-    top, left, height, width = box
-    return RegionOfInterest(top, left, height, width, source.height, source.width)
+        yield rgb
 
 
 def _without_noise(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
