@@ -44,12 +44,26 @@ def test_the_hash_is_of_the_pixels_not_of_the_file():
     assert mask_sha256(1 - mask) != mask_sha256(mask)
 
 
-def test_viewers_show_the_palette(tmp_path):
-    mask = np.array([[0, 1], [2, 255]], np.uint8)
+@pytest.mark.parametrize(("highest", "bits"), [(0, 2), (3, 2), (4, 8), (255, 8)])
+def test_viewers_show_the_palette(tmp_path, highest, bits):
+    mask = np.full((3, 5), highest, np.uint8)  # a width that leaves the last byte of two-bit rows partly empty
+    mask[1, :3] = np.minimum([0, 1, 2], highest)
     write_mask(tmp_path / "m.png", mask, PALETTE)
+    bit_depth, colour_type = (tmp_path / "m.png").read_bytes()[24:26]  # of the IHDR chunk
+    assert (bit_depth, colour_type) == (bits, 3)
     with Image.open(tmp_path / "m.png") as image:
         assert image.mode == "P"
+        np.testing.assert_array_equal(np.array(image), mask)
         np.testing.assert_array_equal(np.array(image.convert("RGB")), PALETTE[mask])
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.png"), mask)
+
+
+few_values = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=40), elements={"max_value": 3})
+
+
+@given(mask=few_values)
+def test_masks_of_few_values_come_back_as_they_were(mask):
+    np.testing.assert_array_equal(decode_mask(encode_mask(mask, PALETTE)), mask)
 
 
 def test_grey_masks_of_other_programs_are_read(tmp_path):

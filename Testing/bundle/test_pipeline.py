@@ -119,7 +119,8 @@ class TestGoingOn:
         gone_on = segment(video, tmp_path / "parts", batch_size=2)
         np.testing.assert_equal(masks(gone_on), masks(whole))
         assert gone_on.layers() == whole.layers()
-        assert [row.class_uncertainty for row in gone_on.frames()] == [row.class_uncertainty for row in whole.frames()]
+        for after, before in zip(gone_on.frames(), whole.frames(), strict=True):  # batches were cut elsewhere
+            assert after.class_uncertainty == pytest.approx(before.class_uncertainty, abs=1e-5)
 
     def test_a_persons_frame_stays_and_its_ids_are_followed(self, tmp_path: Path) -> None:
         frames = write_bar_folder(tmp_path / "frames", 4)

@@ -90,7 +90,9 @@ def test_a_single_frame_gives_its_layers_at_once(instruments: list[Mask], layers
     assert len(tracker.layers) == layers
 
 
-@pytest.mark.parametrize("size", [(240, 320), (241, 323), (1024, 1280), (577, 720), (7, 9)])
+@pytest.mark.parametrize(
+    "size", [(240, 320), (241, 323), (1024, 1280), (577, 720), (1081, 1919), (321, 7), (7, 9), (1, 5), (1, 1)]
+)
 def test_every_pixel_of_a_kept_component_has_its_layer_and_no_other_has(size: tuple[int, int]) -> None:
     height, width = size
     classes = np.zeros(size, np.uint8)
@@ -98,6 +100,25 @@ def test_every_pixel_of_a_kept_component_has_its_layer_and_no_other_has(size: tu
     cv2.circle(classes, (2 * width // 3, height // 2), max(1, height // 12), 2, -1)
     output = Tracker(PARTS).update(0.0, classes)
     np.testing.assert_array_equal(output, (classes > 0).astype(np.uint8))
+
+
+@pytest.mark.parametrize("size", [(1080, 1920), (577, 720), (1081, 1919)])
+def test_a_kept_component_has_what_slips_between_the_cells_of_the_grid(size: tuple[int, int]) -> None:
+    """Suture thread of one pixel, and a comb of single pixels, as they hang on an instrument."""
+    height, width = size
+    classes = np.zeros(size, np.uint8)
+    classes[height // 3 : height // 2, : width // 2] = 1
+    classes[height // 3, width // 2 :] = 2
+    classes[height // 3 - 1, : width // 2 : 2] = 1
+    classes[height // 2 :, width // 4] = 2
+    np.testing.assert_array_equal(Tracker(PARTS).update(0.0, classes), classes > 0)
+
+
+def test_a_view_of_an_array_is_tracked_like_a_copy() -> None:
+    classes = union(from_left(200, 60), from_right(100, 180))[:, ::-1]
+    np.testing.assert_array_equal(
+        Tracker(PARTS).update(0.0, classes), Tracker(PARTS).update(0.0, np.ascontiguousarray(classes))
+    )
 
 
 def test_pieces_in_line_are_one_instrument_from_the_first_frame() -> None:
@@ -211,6 +232,27 @@ def test_ids_survive_a_contact(scene: Scene, frames: int, pure: float) -> None:
             visible += int(mask.sum())
     assert [main_layer(output, mask) for mask in alone] == first
     assert right / visible >= pure
+
+
+@pytest.mark.parametrize("size", [(1080, 1920), (577, 723), (239, 317), (60, 80)])
+def test_a_contact_is_cut_without_losing_or_adding_a_pixel(size: tuple[int, int]) -> None:
+    """Also where the frame's size is no multiple of the distance of two cells."""
+    tracker = Tracker(PARTS)
+    for i in range(0, 80, 2):
+        truth = [cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST) for mask in crossing_tips(i)]
+        output = tracker.update(i / FPS, union(*truth))
+        np.testing.assert_array_equal(output > 0, union(*truth) > 0)
+        assert ids(output) == [1, 2]
+
+
+@pytest.mark.parametrize("scene", [crossing_tips, sweeping_past, touching_tips, lying_alongside])
+def test_a_larger_picture_is_cut_in_the_same_places(scene: Scene) -> None:
+    small, large = Tracker(PARTS), Tracker(PARTS)
+    for i in range(0, 80, 4):
+        mask = union(*scene(i))
+        expected = small.update(i / FPS, mask)
+        output = large.update(i / FPS, mask.repeat(4, axis=0).repeat(4, axis=1))
+        assert (output[2::4, 2::4] == expected).mean() >= 0.997  # one pixel along the longest seam
 
 
 def crossing_for_long(i: int) -> list[Mask]:

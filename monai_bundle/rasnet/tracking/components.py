@@ -7,16 +7,21 @@ fast enough to run beside the network.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from rasnet.geometry import Pose, Window, measure_pose
+from rasnet.geometry import Pose, Window
+from rasnet.tracking.boxes import Box, pose_of
+from rasnet.tracking.runs import find_runs
 
 UInt8Array = npt.NDArray[np.uint8]
+Costs = Sequence[npt.NDArray[np.float32]]
 
 MOST_PIECES = 64
 """More components than this are noise; the largest are kept."""
@@ -47,25 +52,42 @@ class Grid:
         return area / self.stride**2
 
 
-@dataclass(eq=False)
 class Piece:
     """A connected component, or the part of one that belongs to one instrument.
 
-    Attributes:
+    Args:
         label: the component's label.
-        area: pixels.
-        cells: (h, w) uint8 on the grid, 1 inside.
-        pose: place and direction, in cells.
-        votes: how many cells each class of the schema has, int64 (classes,).
-        pixels: bool, where in the component's bounding box the piece lies; None for the whole component.
+        cells: (h, w) uint8 on the grid, 1 inside; at least one.
+        frame: (h, w) uint8, the classes of the whole frame on the grid.
+        class_count: number of classes in the schema.
+        window: the picture's border, in cells.
     """
 
-    label: int
-    area: int
-    cells: UInt8Array
-    pose: Pose
-    votes: npt.NDArray[np.int64]
-    pixels: npt.NDArray[np.bool_] | None = None
+    def __init__(self, label: int, cells: UInt8Array, frame: UInt8Array, class_count: int, window: Window) -> None:
+        self.label, self.cells = label, cells
+        self._frame, self._class_count, self._window = frame, class_count, window
+
+    @cached_property
+    def pose(self) -> Pose:
+        """Place and direction, in cells."""
+        return pose_of(self.cells, self._window)
+
+    @cached_property
+    def votes(self) -> npt.NDArray[np.int64]:
+        """How many cells each class of the schema has, int64 (classes,)."""
+        box = Box.around(self.cells).slices
+        shown = self._frame[box] * self.cells[box]
+        votes = np.bincount(shown.ravel(), minlength=self._class_count)[: self._class_count]
+        votes[0] = 0
+        return votes
+
+
+class Nearer(NamedTuple):
+    """Where a part of a component is nearer than all parts before it: bool, from pixel `top`, `left` on."""
+
+    top: int
+    left: int
+    inside: npt.NDArray[np.bool_]
 
 
 class Foreground:
@@ -81,98 +103,104 @@ class Foreground:
         self._grid = grid
         self.class_count = class_count
         self.classes = np.ascontiguousarray(grid.sample(classes)).astype(np.uint8)
-        mask = (classes > 0).view(np.uint8)
-        self._left, self._top, width, height = cv2.boundingRect(mask)
-        box = (slice(self._top, self._top + height), slice(self._left, self._left + width))
-        self._labels, self._stats, self._centroids = _components(np.ascontiguousarray(mask[box]))
-        first, stride = grid.stride // 2, grid.stride
-        row, column = (max(0, -((first - start) // stride)) for start in (self._top, self._left))
-        inside = self._labels[
-            first + row * stride - self._top :: stride, first + column * stride - self._left :: stride
-        ]
-        self._cell_labels = np.zeros(self.classes.shape, np.int32)
-        self._cell_labels[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
+        self._runs = find_runs(classes)
+        self._cell_runs = self._runs.sampled(grid.stride)
+        self._areas = self._runs.areas()
+        self._cuts: dict[int, tuple[Piece, list[tuple[Piece, Nearer]]]] = {}  # by component: first part, others
 
     def pieces(self, smallest: float, largest: float = float("inf")) -> list[Piece]:
         """Whole components of `smallest` to `largest` (exclusive) pixels, the largest first."""
-        areas = self._stats[1:, cv2.CC_STAT_AREA]
-        labels = np.flatnonzero((areas >= smallest) & (areas < largest)) + 1
-        by_size = labels[np.argsort(-areas[labels - 1], kind="stable")]
-        return [self._whole(int(label)) for label in by_size[:MOST_PIECES]]
+        labels = np.flatnonzero((self._areas >= smallest) & (self._areas < largest))
+        if labels.size == 0:
+            return []
+        by_size = labels[np.argsort(-self._areas[labels], kind="stable")][:MOST_PIECES]
+        ranks = np.zeros(self._runs.count, np.uint8)
+        ranks[by_size] = np.arange(1, len(by_size) + 1)
+        cell_ranks = self._cell_runs.draw(ranks)
+        return [self._whole(int(label), cell_ranks == rank) for rank, label in enumerate(by_size, start=1)]
 
-    def cut(self, piece: Piece, costs: Sequence[npt.NDArray[np.float32]]) -> list[Piece]:
+    def box(self, piece: Piece) -> Box:
+        """The cells that a component's pixels lie in, also those whose centres it misses."""
+        pixels, stride = self._runs.box(piece.label), self._grid.stride
+        height, width = self.classes.shape
+        top, left = min(pixels.top // stride, height - 1), min(pixels.left // stride, width - 1)
+        return Box(
+            top, left, max(-(-pixels.bottom // stride), top + 1), max(-(-pixels.right // stride), left + 1)
+        ).grown(0, self.classes.shape)
+
+    def cut(self, piece: Piece, box: Box, costs: Costs) -> list[Piece]:
         """Cut a component in parts: every pixel goes to the part whose cost, given on the grid, is lowest.
 
         The costs are interpolated to full resolution, so the cut is smooth rather than stepped. Each part must
         be left some cells.
+
+        Args:
+            piece: the component.
+            box: where on the grid the costs are; it holds the component's own box.
+            costs: of each part.
         """
-        x, y, width, height = (int(value) for value in self._stats[piece.label, :4])
-        x0, y0, stride = x + self._left, y + self._top, self._grid.stride
-        rows = slice(y0 // stride, (y0 + height - 1) // stride + 1)
-        columns = slice(x0 // stride, (x0 + width - 1) // stride + 1)
-        nearest = np.zeros((height, width), np.uint8)
-        lowest: npt.NDArray[np.float32] | None = None
-        for index, cost in enumerate(costs):
-            full = cv2.resize(_edge_padded(cost, rows, columns), None, fx=stride, fy=stride)
-            full = full[y0 - rows.start * stride :, x0 - columns.start * stride :][:height, :width]
-            if lowest is not None:
-                nearest[full < lowest] = index
-            lowest = full if lowest is None else np.minimum(lowest, full)
-        inside = self._labels[y : y + height, x : x + width] == piece.label
-        cell_nearest = np.argmin(costs, axis=0)
+        nearest, gains = nearest_of(costs)
+        own = self.box(piece)
+        inner = slice(own.top - box.top, own.bottom - box.top), slice(own.left - box.left, own.right - box.left)
         parts = []
         for index in range(len(costs)):
-            pixels = inside & (nearest == index)
-            cells = (piece.cells > 0) & (cell_nearest == index)
-            parts.append(self._piece(piece.label, int(pixels.sum()), cells.view(np.uint8), pixels))
+            cells = np.zeros_like(piece.cells)
+            np.bitwise_and(piece.cells[box.slices], (nearest == index).view(np.uint8), out=cells[box.slices])
+            parts.append(self._piece(piece.label, cells))
+        nearer = [self._nearer(gain[inner], own) for gain in gains]
+        self._cuts[piece.label] = parts[0], list(zip(parts[1:], nearer, strict=True))
         return parts
 
-    def paint(self, owned: Sequence[tuple[Piece, int]]) -> UInt8Array:
+    def paint(self, owned: Iterable[tuple[Piece, int]]) -> UInt8Array:
         """Draw pieces with their layer ids: (H, W) uint8."""
-        mask = np.zeros((self._grid.height, self._grid.width), np.uint8)
-        if not owned:
-            return mask
-        ids = np.zeros(len(self._stats), np.uint8)
-        for piece, layer in owned:
-            if piece.pixels is None:
-                ids[piece.label] = layer
-        height, width = self._labels.shape
-        box = mask[self._top : self._top + height, self._left : self._left + width]
-        np.take(ids, self._labels, out=box, mode="clip")
-        for piece, layer in owned:
-            if piece.pixels is not None:
-                x, y, width, height = self._stats[piece.label, :4]
-                box[y : y + height, x : x + width][piece.pixels] = layer
+        layers = dict(owned)
+        ids = np.zeros(self._runs.count, np.uint8)
+        for piece, layer in layers.items():
+            ids[piece.label] = layer
+        for label, (first, _) in self._cuts.items():
+            ids[label] = layers.get(first, 0)
+        mask = self._runs.draw(ids)
+        for label, (_, parts) in self._cuts.items():
+            component = self._runs.draw((np.arange(self._runs.count) == label).view(np.uint8)).view(np.bool_)
+            for piece, (top, left, inside) in parts:
+                box = slice(top, top + inside.shape[0]), slice(left, left + inside.shape[1])
+                np.copyto(mask[box], layers.get(piece, 0), where=inside & component[box])
         return mask
 
-    def _whole(self, label: int) -> Piece:
-        cells = (self._cell_labels == label).view(np.uint8)
+    def _nearer(self, gain: npt.NDArray[np.float32], box: Box) -> Nearer:
+        """Interpolate to full resolution where a part is nearer: (h, w) float32 on the grid, above 0 there."""
+        around = Box.around((gain > 0).view(np.uint8)).grown(1, gain.shape)
+        # The frame's last pixels may lie beyond the last cell.
+        last = cv2.copyMakeBorder(gain[around.slices], 0, 1, 0, 1, cv2.BORDER_REPLICATE)
+        full = cv2.resize(last, None, fx=self._grid.stride, fy=self._grid.stride)
+        top, left = (box.top + around.top) * self._grid.stride, (box.left + around.left) * self._grid.stride
+        return Nearer(top, left, full[: self._grid.height - top, : self._grid.width - left] > 0)
+
+    def _whole(self, label: int, inside: npt.NDArray[np.bool_]) -> Piece:
+        cells = inside.view(np.uint8)
         if not cells.any():  # a component that slips between the cells still has a place
-            x, y = self._centroids[label]
-            row = min(int(y + self._top) // self._grid.stride, cells.shape[0] - 1)
-            cells[row, min(int(x + self._left) // self._grid.stride, cells.shape[1] - 1)] = 1
-        return self._piece(label, int(self._stats[label, cv2.CC_STAT_AREA]), cells, None)
+            row, column = self._runs.place(label)
+            stride = self._grid.stride
+            cells[min(row // stride, cells.shape[0] - 1), min(column // stride, cells.shape[1] - 1)] = 1
+        return self._piece(label, cells)
 
-    def _piece(self, label: int, area: int, cells: UInt8Array, pixels: npt.NDArray[np.bool_] | None) -> Piece:
-        votes = np.bincount(self.classes[cells > 0], minlength=self.class_count)[: self.class_count]
-        votes[0] = 0
-        return Piece(label, area, cells, measure_pose(cells, self._grid.window), votes, pixels)
+    def _piece(self, label: int, cells: UInt8Array) -> Piece:
+        return Piece(label, cells, self.classes, self.class_count, self._grid.window)
 
 
-def _components(mask: UInt8Array) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float64]]:
-    """Labels, statistics and centroids of 8-connected components."""
-    if mask.size == 0:
-        return np.zeros(mask.shape, np.int32), np.zeros((1, 5), np.int32), np.zeros((1, 2))
-    # Grana's algorithm is more than twice as fast here as OpenCV's default, with the same labels.
-    _, labels, stats, centroids = cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_GRANA)
-    return labels, stats, centroids
+def nearest_of(costs: Costs) -> tuple[UInt8Array, Costs]:
+    """The index of the lowest cost, the first where equal, and by how much each is below all those before it.
 
+    Args:
+        costs: (h, w) float32 each.
 
-def _edge_padded(cost: npt.NDArray[np.float32], rows: slice, columns: slice) -> npt.NDArray[np.float32]:
-    """Crop, repeating the last row and column where the frame's size leaves a rest beyond the last cell."""
-    return cost[
-        np.ix_(
-            np.minimum(np.arange(rows.start, rows.stop), cost.shape[0] - 1),
-            np.minimum(np.arange(columns.start, columns.stop), cost.shape[1] - 1),
-        )
-    ]
+    Returns:
+        (h, w) uint8, and (h, w) float32 for every cost but the first.
+    """
+    nearest = np.zeros(costs[0].shape, np.uint8)
+    lowest, gains = costs[0], []
+    for index, cost in enumerate(costs[1:], start=1):
+        gains.append(lowest - cost)
+        np.copyto(nearest, index, where=gains[-1] > 0)
+        lowest = np.minimum(lowest, cost)
+    return nearest, gains

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import cv2
 
-from rasnet.geometry import Pose, measure_pose
+from rasnet.geometry import Pose
+from rasnet.tracking.boxes import pose_of
 from rasnet.tracking.components import Foreground, Grid, Piece, UInt8Array
 from rasnet.tracking.fragments import belonging
 from rasnet.tracking.look import Placement
@@ -54,7 +55,7 @@ class Sight:
 
     def pose(self, grid: Grid) -> Pose:
         """Place and direction of all pieces together."""
-        return self.pieces[0].pose if len(self.pieces) == 1 else measure_pose(self.cells, grid.window)
+        return self.pieces[0].pose if len(self.pieces) == 1 else pose_of(self.cells, grid.window)
 
 
 class Finder:

@@ -7,14 +7,17 @@ to make: only what lies clear of all other instruments is brought up to date.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from rasnet.geometry import Pose
+from rasnet.tracking.boxes import Box
 
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
@@ -26,14 +29,29 @@ SEARCH_CELLS = 4
 SEARCH_DEGREES = (0.0, -2.0, 2.0, -4.0, 4.0)
 """How far from its expected place, and how turned against it, a touching instrument is looked for."""
 
+MARGIN = 2 * SEARCH_CELLS + 1
+"""Cells around the grid that are worth nothing: what lies there stays there wherever it is shifted."""
+
 SAMPLES = 400
-"""Cells of a look that are compared with a frame."""
+"""At least as many cells of a look are compared with a frame, fewer than twice as many."""
 
 STILL_COST = 0.005
 """What moving a look by one cell or one degree must at least gain, as a share of its cells."""
 
-OTHER_CLASS_WORTH = 0.25
-"""How much of its worth a cell keeps where a look expects another class."""
+OTHER_CLASS = 4
+"""By how much less a cell is worth where a look expects another class."""
+
+ON_COMPONENT, TAKEN = 1, 2
+"""What a cell of the grid is: on the component in question, on the expected shape of another instrument."""
+
+WORTHS = (-40, 40, -40, 4)
+WORTH_UNIT = 40
+"""What a cell is worth to a look, by the sum of these: one that nobody else explains weighs most, one off the
+component speaks against a place. Whole numbers (in fortieths, whose sum over all samples fits int16), so that
+equal places are exactly equal."""
+
+OFF_GRID = 255
+"""Stands for a cell in the margin."""
 
 CLEARANCE = 0.035
 """How far from every other instrument a look is brought up to date, as a share of the frame's diagonal."""
@@ -63,51 +81,60 @@ class Look:
     """
 
     def __init__(self, classes: UInt8Array, pose: Pose) -> None:
+        self._grid = classes.shape
         self._diagonal = math.hypot(*classes.shape)
-        self._pivot = np.array(pose.centroid)
-        self._canvas = cv2.copyMakeBorder(classes, BEYOND, BEYOND, BEYOND, BEYOND, cv2.BORDER_CONSTANT, value=0)
+        self._pivot = pose.centroid
+        canvas = cv2.copyMakeBorder(classes, BEYOND, BEYOND, BEYOND, BEYOND, cv2.BORDER_CONSTANT, value=0)
         if pose.entry.contact:
-            _continue_shaft(self._canvas, classes, pose)
+            _continue_shaft(canvas, classes, pose)
+        box = Box.around(canvas).grown(math.ceil(FLEX * self._diagonal), canvas.shape)
+        self._canvas = np.ascontiguousarray(canvas[box.slices])
+        self._origin = (box.left - BEYOND, box.top - BEYOND)  # of the canvas, in cells of the grid
         self._bendable = _distance(self._canvas) <= FLEX * self._diagonal
         self._sample()
 
     def at(self, place: Placement) -> UInt8Array:
         """The look, moved: (h, w) uint8 classes on the grid."""
-        height, width = self._canvas.shape
-        size = (width - 2 * BEYOND, height - 2 * BEYOND)
-        return np.asarray(cv2.warpAffine(self._canvas, self._to_grid(place), size, flags=cv2.INTER_NEAREST))
+        moved = np.zeros(self._grid, np.uint8)
+        matrix, box = self._to_grid(place), self._box(place)
+        if 0 not in box.shape:
+            matrix[:, 2] -= box.left, box.top
+            moved[box.slices] = cv2.warpAffine(self._canvas, matrix, box.shape[::-1], flags=cv2.INTER_NEAREST)
+        return moved
 
-    def settle(self, place: Placement, worth: npt.NDArray[np.float32], classes: UInt8Array | None = None) -> Placement:
+    def settle(self, place: Placement, cover: UInt8Array, classes: UInt8Array | None = None) -> Placement:
         """The placement near `place` that puts the look on the cells of most worth; the nearest when equal.
 
         Args:
             place: where to search around.
-            worth: (h, w) float32, what it is worth that a cell of the look lies there; below 0 where none should.
+            cover: (h, w) uint8, `ON_COMPONENT` and `TAKEN` of each cell of the grid.
             classes: (h, w) uint8, the frame's classes, where a look's classes are to lie on the same ones.
         """
-        reach, margin = SEARCH_CELLS, 2 * SEARCH_CELLS
+        reach = SEARCH_CELLS
+        worths, planes = self._worths(cover, classes)
+        _, height, width = worths.shape
         steps = np.arange(-reach, reach + 1)
-        around = np.pad(worth, margin)
-        classes_around = None if classes is None else np.pad(classes, margin).ravel()
-        height, width = around.shape
-        shifts = (steps[:, None] * width + steps).ravel()
-        cost = STILL_COST * np.hypot(steps[:, None], steps).ravel()
-        best, found = -math.inf, place
-        for angle in SEARCH_DEGREES:
-            matrix = self._to_grid(place.moved(0, 0, angle))
-            x, y = np.rint(matrix[:, :2] @ self._points + matrix[:, 2:]).astype(np.int64) + margin
-            inside = (x >= reach) & (x < width - reach) & (y >= reach) & (y < height - reach)
-            cells = (y * width + x)[inside] + shifts[:, None]
-            gains = around.ravel()[cells]
-            if classes_around is not None:
-                other = classes_around[cells] != self._point_classes[inside]
-                gains[other & (gains > 0)] *= OTHER_CLASS_WORTH
-            scores = gains.sum(axis=1) / len(x) - cost - STILL_COST * abs(angle)
-            index = int(np.argmax(scores))
-            if scores[index] > best:
-                row, column = divmod(index, len(steps))
-                best, found = scores[index], place.moved(float(steps[column]), float(steps[row]), angle)
-        return found
+        cost = STILL_COST * (np.hypot(steps[:, None], steps) + np.abs(SEARCH_DEGREES)[:, None, None])
+        matrices = np.array([self._to_grid(place.moved(0, 0, angle)) for angle in SEARCH_DEGREES])
+        places = np.rint(matrices[:, :, :2] @ self._points + matrices[:, :, 2:]).astype(np.intp) + MARGIN - reach
+        # Samples off the grid are put where every shift leaves them in the margin.
+        x, y = np.clip(places[:, 0], 0, width - len(steps)), np.clip(places[:, 1], 0, height - len(steps))
+        shifted = sliding_window_view(worths, (len(steps), len(steps)), axis=(1, 2))  # type: ignore[call-overload]
+        gains = shifted[planes, y, x].sum(axis=1, dtype=np.int16) / (WORTH_UNIT * len(planes)) - cost
+        turn, row, column = np.unravel_index(np.argmax(gains), gains.shape)
+        return place.moved(float(steps[column]), float(steps[row]), SEARCH_DEGREES[turn])
+
+    def _worths(
+        self, cover: UInt8Array, classes: UInt8Array | None
+    ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.intp]]:
+        """What cells are worth to each class of the look, with a margin of 0, and the class of each sample."""
+        code = cover if classes is None else cover + len(WORTHS) * classes
+        padded = cv2.copyMakeBorder(code, MARGIN, MARGIN, MARGIN, MARGIN, cv2.BORDER_CONSTANT, value=OFF_GRID)
+        if classes is None:
+            return cv2.LUT(padded, _worth_by_code(0))[None], np.zeros(len(self._point_classes), np.intp)
+        kinds = np.unique(self._point_classes)
+        worths = np.stack([cv2.LUT(padded, _worth_by_code(int(kind) % 64)) for kind in kinds])
+        return worths, np.searchsorted(kinds, self._point_classes)
 
     def renew(self, place: Placement, cells: UInt8Array, classes: UInt8Array) -> None:
         """Follow the instrument's own motion, such as opening jaws, where no other instrument is near.
@@ -117,27 +144,60 @@ class Look:
             cells: (h, w) uint8, 1 where the frame was given to the instrument.
             classes: (h, w) uint8, the classes of the whole frame.
         """
-        others = ((classes > 0) & (cells == 0)).view(np.uint8)
-        clear = (_distance(others) > CLEARANCE * self._diagonal).view(np.uint8)
+        clearance = CLEARANCE * self._diagonal
+        box = self._box(place)
+        if 0 in box.shape:
+            return
+        wide = box.grown(math.ceil(clearance), self._grid)  # nothing further away is too near
+        frame = classes[wide.slices]
+        seen = frame * cells[wide.slices]
+        others = frame - seen
+        clear = np.ones(wide.shape, np.uint8)
+        near = Box.around(others).grown(math.ceil(clearance), wide.shape).slices
+        clear[near] = _distance(others[near]) > clearance
         matrix, size = self._to_grid(place), self._canvas.shape[::-1]
+        matrix[:, 2] -= wide.left, wide.top
         flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-        known = cv2.warpAffine(clear, matrix, size, flags=flags) > 0
-        seen = cv2.warpAffine(classes * cells, matrix, size, flags=flags)
-        np.copyto(self._canvas, seen, where=known & self._bendable)
+        known = cv2.warpAffine(clear, matrix, size, flags=flags).view(np.bool_)
+        np.copyto(self._canvas, cv2.warpAffine(seen, matrix, size, flags=flags), where=known & self._bendable)
         self._sample()
 
     def _sample(self) -> None:
-        rows, columns = np.nonzero(self._canvas)
-        step = max(1, len(rows) // SAMPLES)
-        self._points = np.stack([columns[::step], rows[::step]]).astype(np.float64)
-        self._point_classes = self._canvas[rows[::step], columns[::step]]
+        cells = cv2.findNonZero(self._canvas).reshape(-1, 2)
+        columns, rows = cells[:: max(1, len(cells) // SAMPLES)].T
+        self._points = np.stack([columns, rows]).astype(np.float64)
+        self._point_classes = self._canvas[rows, columns]
+
+    def _box(self, place: Placement) -> Box:
+        """Where on the grid the canvas lies."""
+        matrix = self._to_grid(place)
+        height, width = self._canvas.shape
+        corners = matrix[:, :2] @ np.array([[0, width, 0, width], [0, 0, height, height]]) + matrix[:, 2:]
+        left, top = np.floor(corners.min(axis=1)).astype(int)
+        right, bottom = np.ceil(corners.max(axis=1)).astype(int) + 1
+        return Box(int(top), int(left), int(bottom), int(right)).grown(0, self._grid)
 
     def _to_grid(self, place: Placement) -> FloatArray:
         """Affine matrix (2, 3) from the canvas to the grid."""
         cos, sin = math.cos(math.radians(place.angle)), math.sin(math.radians(place.angle))
-        turn = np.array([[cos, -sin], [sin, cos]])
-        shift = self._pivot + np.array([place.dx, place.dy]) - turn @ (self._pivot + BEYOND)
-        return np.column_stack([turn, shift])
+        (x, y), (left, top) = self._pivot, self._origin
+        right, down = x - left, y - top
+        return np.array(
+            [
+                [cos, -sin, x + place.dx - cos * right + sin * down],
+                [sin, cos, y + place.dy - sin * right - cos * down],
+            ]
+        )
+
+
+@functools.cache
+def _worth_by_code(kind: int) -> npt.NDArray[np.int16]:
+    """Worth to a class of what a cell is, plus 4 times the class it shows (modulo 64); int16 (256,)."""
+    worths = np.zeros(256, np.int16)
+    for code in range(OFF_GRID):
+        shown, cover = divmod(code, len(WORTHS))
+        worths[code] = WORTHS[cover] if shown == kind or WORTHS[cover] < 0 else WORTHS[cover] // OTHER_CLASS
+    return worths
 
 
 def _continue_shaft(canvas: UInt8Array, classes: UInt8Array, pose: Pose) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,10 +10,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from rasnet.geometry import measure_pose
-from rasnet.tracking.components import Foreground, Grid, Piece, UInt8Array
+from rasnet.tracking.boxes import Box, pose_of
+from rasnet.tracking.components import Foreground, Grid, Piece, UInt8Array, nearest_of
 from rasnet.tracking.fragments import in_line
-from rasnet.tracking.look import Placement
+from rasnet.tracking.look import ON_COMPONENT, TAKEN, Placement
 from rasnet.tracking.track import Track
 
 HOME_SHARE = 0.3
@@ -30,9 +31,6 @@ SMALLEST_SHARE = 0.1
 TYPE_REACH = 0.03
 PART_REACH = 0.02
 """How far, as a share of the diagonal, the class of a pixel may move the cut: its type, or its part."""
-
-TAKEN_WORTH = 0.1
-"""What a cell that another instrument explains is worth to a look, where one that nobody else does is worth 1."""
 
 
 @dataclass(eq=False)
@@ -137,11 +135,13 @@ class Separator:
             return []
         diagonal = self._grid.window.diagonal
         known = np.bitwise_or.reduce([claim.cells for claim in holders])
+        if cv2.countNonZero(piece.cells & ~known) < 2 * self._min_cells:
+            return []
         distant = cv2.distanceTransform(1 - known, cv2.DIST_L2, 3) > 0.04 * diagonal
         rest = distant.view(np.uint8) & piece.cells
         found = []
         for cells in self._large_parts(rest, 2 * self._min_cells):
-            entry = measure_pose(cells, self._grid.window).entry
+            entry = pose_of(cells, self._grid.window).entry
             apart = min(entry.point.distance(claim.track.pose.entry.point) for claim in holders)
             if entry.contact >= 3 and apart > 0.15 * diagonal:
                 found.append(Holder(cells, 0))
@@ -153,7 +153,7 @@ class Separator:
         for class_id in np.flatnonzero(piece.votes >= smallest):
             same = (self._foreground.classes == class_id).view(np.uint8) & piece.cells
             for cells in self._large_parts(same, smallest):
-                if measure_pose(cells, self._grid.window).entry.contact >= 3:
+                if pose_of(cells, self._grid.window).entry.contact >= 3:
                     regions.append(Holder(cells, int(class_id)))
         if len(regions) < 2:
             return []
@@ -173,11 +173,13 @@ class Separator:
 
     def _cut(self, piece: Piece, holders: list[Holder]) -> list[tuple[Piece, Claim | None]]:
         self._settle(piece, holders)
+        box = self._box(piece, holders)
+        inside = piece.cells[box.slices]
         while True:
-            costs = self._costs(holders)
-            nearest = np.argmin(costs, axis=0)
-            shares = [np.count_nonzero((nearest == index) & (piece.cells > 0)) for index in range(len(holders))]
-            sizes = [np.count_nonzero(claim.cells) for claim in holders]
+            costs = self._costs(piece, holders, box)
+            nearest, _ = nearest_of(costs)
+            shares = [_common((nearest == index).view(np.uint8), inside) for index in range(len(holders))]
+            sizes = [cv2.countNonZero(claim.cells) for claim in holders]
             hidden = [
                 index
                 for index, (share, size) in enumerate(zip(shares, sizes, strict=True))
@@ -188,7 +190,7 @@ class Separator:
             holders.pop(min(hidden, key=shares.__getitem__))
             if len(holders) < 2:
                 return [(piece, None)]
-        parts = self._foreground.cut(piece, costs)
+        parts = self._foreground.cut(piece, box, costs)
         return [
             (part, holder if isinstance(holder, Claim) else None) for part, holder in zip(parts, holders, strict=True)
         ]
@@ -196,38 +198,77 @@ class Separator:
     def _settle(self, piece: Piece, holders: Sequence[Holder]) -> None:
         """Move the expected shapes to where they fit the component best, each regarding the others."""
         classes = None if self._typed else self._foreground.classes  # of one instrument, all pixels have one type
+        claims = [holder for holder in holders if isinstance(holder, Claim)]
+        settled: dict[Claim, list[UInt8Array]] = {}  # all shapes when a claim was last settled
         for _ in range(2):
-            for claim in holders:
-                if not isinstance(claim, Claim):
-                    continue
-                others = [other.cells for other in holders if other is not claim]
-                taken = np.bitwise_or.reduce(others)
-                # Cells that nobody else explains weigh most; cells off the component speak against a place.
-                worth = np.where(piece.cells > 0, np.where(taken > 0, TAKEN_WORTH, 1.0), -1.0).astype(np.float32)
-                claim.place = claim.track.look.settle(claim.place, worth, classes)
-                claim.cells = claim.track.at(claim.place)
+            for claim in claims:
+                before = settled.get(claim)
+                if before and all(cells is holder.cells for cells, holder in zip(before, holders, strict=True)):
+                    continue  # nothing has moved since
+                taken = np.bitwise_or.reduce([other.cells for other in holders if other is not claim])
+                cover = ON_COMPONENT * piece.cells + TAKEN * taken
+                place = claim.track.look.settle(claim.place, cover, classes)
+                if place != claim.place or claim not in settled:
+                    claim.place, claim.cells = place, claim.track.at(place)
+                settled[claim] = [holder.cells for holder in holders]
 
-    def _costs(self, holders: Sequence[Holder]) -> list[npt.NDArray[np.float32]]:
+    def _box(self, piece: Piece, holders: Sequence[Holder]) -> Box:
+        """What holds a component and the expected shapes, with a margin of background."""
+        box = self._foreground.box(piece)
+        for holder in holders:
+            box = box.joined(Box.around(holder.cells))
+        return box.grown(1, piece.cells.shape)
+
+    def _costs(self, piece: Piece, holders: Sequence[Holder], box: Box) -> list[npt.NDArray[np.float32]]:
         """Signed distance to each expected shape, negative inside, moved by what the classes say."""
-        costs = []
-        classes = {claim.class_id for claim in holders}
-        for claim in holders:
-            inside = cv2.distanceTransform(claim.cells, cv2.DIST_L2, 3)
-            cost = cv2.distanceTransform(1 - claim.cells, cv2.DIST_L2, 3) - inside
-            if self._typed and len(classes) > 1:
-                same = self._foreground.classes == claim.class_id
-                cost = cost - np.float32(TYPE_REACH * self._grid.window.diagonal) * same
-            elif not self._typed and isinstance(claim, Claim):
-                cost = cost - np.float32(PART_REACH * self._grid.window.diagonal) * self._agrees(claim)
-            costs.append(cost.astype(np.float32))
+        costs = [_signed_distance(holder.cells[box.slices]) for holder in holders]
+        if not self._typed:
+            self._regard_parts(piece, holders, box, costs)
+        elif len({holder.class_id for holder in holders}) > 1:
+            gain = np.float32(TYPE_REACH * self._grid.window.diagonal)
+            for holder, cost in zip(holders, costs, strict=True):
+                cost -= gain * (self._foreground.classes[box.slices] == holder.class_id)
         return costs
 
-    def _agrees(self, claim: Claim) -> npt.NDArray[np.bool_]:
-        """Where the part that a pixel shows is the nearest part of the instrument."""
-        look = claim.track.look.at(claim.place)
+    def _regard_parts(
+        self, piece: Piece, holders: Sequence[Holder], box: Box, costs: Sequence[npt.NDArray[np.float32]]
+    ) -> None:
+        """Lower the cost where the part that a cell shows is the nearest part of the instrument.
+
+        Only cells for which that may decide are looked at: elsewhere one shape is much nearer than all others.
+        """
+        gain = np.float32(PART_REACH * self._grid.window.diagonal)
+        beaten = np.minimum.reduce(costs) + gain
+        within_gain = [(cost <= beaten).view(np.uint8) for cost in costs]
+        disputed = cv2.dilate(piece.cells[box.slices], np.ones((3, 3), np.uint8))
+        disputed &= (np.add.reduce(within_gain) > 1).view(np.uint8)
+        shown = self._foreground.classes[box.slices]
+        for claim, cost, within in zip(holders, costs, within_gain, strict=True):
+            own = within & disputed
+            if not isinstance(claim, Claim) or not own.any():
+                continue
+            around = Box.around(own).grown(2, box.shape)  # what the cut is interpolated from
+            _, furthest, _, _ = cv2.minMaxLoc(cost, own)
+            wide = around.grown(max(math.ceil(furthest), 0) + 4, box.shape)  # the nearest part is no further away
+            look = claim.track.look.at(claim.place)[box.slices][wide.slices]
+            nearest = np.empty(box.shape, np.uint8)
+            nearest[wide.slices] = self._nearest_part(look)
+            cost[around.slices] -= gain * (nearest[around.slices] == shown[around.slices])
+
+    def _nearest_part(self, look: UInt8Array) -> UInt8Array:
+        """The class of the nearest cell of an instrument: (h, w) uint8, like its classes."""
         parts = range(1, self._foreground.class_count)
-        away = [cv2.distanceTransform((look != part).view(np.uint8), cv2.DIST_L2, 3) for part in parts]
-        return np.asarray(np.argmin(away, axis=0) + 1 == self._foreground.classes)
+        away = [np.asarray(cv2.distanceTransform((look != part).view(np.uint8), cv2.DIST_L2, 3)) for part in parts]
+        nearest, _ = nearest_of(away)
+        return np.add(nearest, 1, dtype=np.uint8)
+
+
+def _signed_distance(cells: UInt8Array) -> npt.NDArray[np.float32]:
+    """Distance to the nearest cell, negative inside to the nearest one outside."""
+    distance = np.asarray(cv2.distanceTransform(1 - cells, cv2.DIST_L2, 3))
+    own = Box.around(cells).grown(1, cells.shape).slices
+    distance[own] -= cv2.distanceTransform(cells[own], cv2.DIST_L2, 3)
+    return distance
 
 
 def _common(first: UInt8Array, second: UInt8Array) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -154,5 +153,10 @@ class Track:
 
 def shifted(cells: UInt8Array, dx: int, dy: int) -> UInt8Array:
     """Move a mask by whole cells; what leaves the grid is gone."""
-    matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
-    return np.asarray(cv2.warpAffine(cells, matrix, (cells.shape[1], cells.shape[0]), flags=cv2.INTER_NEAREST))
+    moved = np.zeros_like(cells)
+    height, width = cells.shape
+    down, right = min(max(dy, -height), height), min(max(dx, -width), width)
+    moved[max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)] = cells[
+        max(-down, 0) : height - max(down, 0), max(-right, 0) : width - max(right, 0)
+    ]
+    return moved

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rasnet.errors import RASNetError
-from rasnet.geometry import Window, measure_pose
+from rasnet.geometry import Window
 from rasnet.labels import LabelSchema
+from rasnet.tracking.boxes import pose_of
 from rasnet.tracking.components import Foreground, Grid, UInt8Array
 from rasnet.tracking.finding import Finder
 from rasnet.tracking.matching import assign, likeness_cost, return_costs
@@ -180,7 +181,7 @@ class Tracker:
             if cell_classes is not None:
                 votes += self._votes(cell_classes[cells > 0])
                 look = np.maximum(cells, cells * cell_classes)
-            pose = measure_pose(cells, grid.window)
+            pose = pose_of(cells, grid.window)
             track = known.get(int(layer))
             if track is None or not track.overlaps(cells, time_s):
                 # Where a person moved an id to another instrument, the old motion means nothing.

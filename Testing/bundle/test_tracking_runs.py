@@ -1,0 +1,67 @@
+"""Runs of a mask against OpenCV's own connected components, and against the mask itself."""
+
+import cv2
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rasnet.tracking.runs import find_runs
+
+Mask = npt.NDArray[np.uint8]
+masks = hnp.arrays(np.uint8, hnp.array_shapes(min_dims=2, max_dims=2, max_side=24), elements=st.integers(0, 2))
+
+
+def mosaic(*lines: str) -> Mask:
+    return np.array([[char != "." for char in line] for line in lines], np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("mask", "areas"),
+    [
+        (mosaic("...", "..."), []),
+        (mosaic("#"), [1]),
+        (mosaic("#.", ".#"), [2]),  # by a corner
+        (mosaic(".#", "#."), [2]),  # ... the other one
+        (mosaic("#.#", "#.#", "###"), [7]),  # a U joins at its end
+        (mosaic("..#", "#.."), [1, 1]),
+        (mosaic("..##", "#..."), [2, 1]),  # the end of a row does not touch the start of the next
+        (mosaic("#####", ".....", "##.##"), [5, 2, 2]),
+    ],
+)
+def test_components_hang_together_by_edges_and_corners(mask: Mask, areas: list[int]) -> None:
+    assert sorted(find_runs(mask).areas(), reverse=True) == areas
+
+
+@given(mask=masks)
+def test_components_are_those_of_opencv(mask: Mask) -> None:
+    runs = find_runs(mask)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((mask > 0).view(np.uint8), connectivity=8)
+    assert runs.count == count - 1
+    areas = runs.areas()
+    for label in range(runs.count):
+        row, column = runs.place(label)
+        other = labels[row, column]
+        assert other > 0
+        left, top, width, height, area = stats[other]
+        assert runs.box(label) == (top, left, top + height, left + width)
+        assert areas[label] == area
+        only = (np.arange(runs.count) == label).astype(np.uint8)
+        np.testing.assert_array_equal(runs.draw(only), labels == other)
+
+
+@given(mask=masks, stride=st.integers(1, 7))
+def test_runs_on_a_grid_are_the_pixels_at_its_cells(mask: Mask, stride: int) -> None:
+    runs = find_runs(mask)
+    values = np.arange(1, runs.count + 1).astype(np.uint8)
+    first = stride // 2
+    np.testing.assert_array_equal(runs.sampled(stride).draw(values), runs.draw(values)[first::stride, first::stride])
+
+
+def test_a_view_of_a_larger_frame_is_read_as_it_is() -> None:
+    frame = np.zeros((20, 30), np.uint8)
+    frame[:, 9] = frame[5:9, 10:15] = 1
+    view = frame[2:18, 10:25][:, ::-1]
+    np.testing.assert_array_equal(find_runs(view).draw(np.ones(1, np.uint8)), view)
