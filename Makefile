@@ -54,5 +54,5 @@ clean:
 	touch $@
 
 .venv/test.stamp: .venv/demo.stamp
-	$(PIP) --editable '.[torch,convert,report,seg-nrrd,dicom,test]'
+	$(PIP) --editable '.[torch,convert,report,seg-nrrd,coco,dicom,yolo,test]'
 	touch $@

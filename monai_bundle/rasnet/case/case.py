@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -352,6 +353,26 @@ class Case(CaseLayers):
         if not 0 <= index < self.info.source.frame_count:
             last = self.info.source.frame_count - 1
             raise RASNetError(f"{self.info.source.name} has no frame {index}; it has frames 0 to {last}")
+
+    def remember_model(self, model: ModelInfo, *, who: str, tool: str = TOOL) -> None:
+        """Say that predictions come from another model from now on.
+
+        Args:
+            model: the new one.
+            who: the person who wished for it.
+            tool: the program.
+        """
+        before, self.info = self.info.model, replace(self.info, model=model)
+        with self._database.transaction() as connection:
+            self.info.write(self.folder)
+            journal.append(
+                connection,
+                who=who,
+                what="change model",
+                tool=tool,
+                before=before.sha256 if before else None,
+                after=model.sha256,
+            )
 
     def _remember_source(self, source: VideoSource) -> None:
         before, self.info = self.info, self.info.with_source(describe_source(self.folder, source))

@@ -24,7 +24,7 @@ class JournalEntry:
         when: ISO 8601 in UTC, to the microsecond.
         who: a person, or a model's name for a prediction.
         what: a verb: create, predict, correct, set status, add layer, rename layer, recolor layer,
-            set type, merge layers, split layer, remove layer, move source.
+            set type, merge layers, split layer, remove layer, move source, change model.
         tool: the program, with its version.
         frame: index of the frame; None where the change is about the whole case.
         layer: id of the layer; None where the change is not about one.

@@ -193,42 +193,6 @@ def tracks(
         Console().print(summary_table(summaries))
 
 
-def export(
-    case: CaseFolder,
-    output: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Folder (png) or .seg.nrrd file to write.", show_default=False)
-    ],
-    format: Annotated[Literal["png", "seg_nrrd"], typer.Option(help="What to write.")],
-    what: Annotated[
-        Literal["layers", "parts", "types"], typer.Option(help="Which masks; seg_nrrd holds layers.")
-    ] = "layers",
-    start: FirstFrame = None,
-    stop: StopFrame = None,
-    progress: ProgressOption = "auto",
-) -> None:
-    """Hand a case's masks to other programs.
-
-    A .seg.nrrd file holds all its frames in memory: take a range of a long video.
-    """
-    from rasnet.case import Case
-
-    if format == "png" and (start is not None or stop is not None):
-        raise RASNetError("png writes every frame of the case; leave --start and --stop away")
-    if format == "seg_nrrd" and what != "layers":
-        raise RASNetError("seg_nrrd holds layers; leave --what away, or export png")
-    opened = Case.open(case)
-    with make_progress(progress) as display:
-        if format == "png":
-            from rasnet.exchange.png import export_png
-
-            export_png(opened, output, what=what, progress=display)
-        else:
-            from rasnet.exchange.seg_nrrd import export_seg_nrrd
-
-            export_seg_nrrd(opened, output, start=start, stop=stop, progress=display)
-    _say(f"the masks are in {output}", progress)
-
-
 def synth(
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="MP4 file to write.", show_default=False)],
     case: Annotated[
@@ -320,10 +284,6 @@ COMMANDS: dict[Callable[..., None], tuple[str, ...]] = {
         "rasnet tracks operation.case",
         "rasnet tracks operation.case --csv tracks.csv",
         "rasnet tracks operation.case --csv - | head",
-    ),
-    export: (
-        "rasnet export operation.case masks --format png --what types",
-        "rasnet export operation.case minute.seg.nrrd --format seg_nrrd --start 1500 --stop 3000",
     ),
     synth: (
         "rasnet synth clip.mp4",

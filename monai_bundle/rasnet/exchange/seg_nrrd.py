@@ -1,28 +1,36 @@
-"""Export of a case as one 3D Slicer segmentation (.seg.nrrd): one segment a layer, the frames along z."""
+"""3D Slicer segmentations (.seg.nrrd): one file with the frames along z, or one file a frame."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
-from rasnet.case import Case, Layer
+from rasnet.case import Case, FrameStatus
 from rasnet.errors import RASNetError
-from rasnet.files import clear_errors, whole_file
-from rasnet.labels import Code, LabelSchema
+from rasnet.exchange.content import WITH_MASKS, ExportContent, MaskLabel, frame_name
+from rasnet.exchange.terminology import CATEGORY, code_of
+from rasnet.files import clear_errors, whole_file, whole_folder
+from rasnet.labels import LabelSchema
 from rasnet.masks import Mask
 from rasnet.progress import Progress, SilentProgress
 
 MEMORY_LIMIT = 2 << 30  # bytes of voxels; writing needs about twice as much
 
+SUFFIX = ".seg.nrrd"
+FIRST_FRAME, FRAME_STEP, STATUS = "RASNet_FirstFrame", "RASNet_FrameStep", "RASNet_Status"
+NAME_TAG, TYPE_TAG = "RASNet.Name", "RASNet.Type"
+STATUS_LETTERS: dict[FrameStatus, str] = {"predicted": "p", "corrected": "c", "accepted": "a"}
+NO_MASK = "-"
+
 # Slicer's geometry of pictures, IJK to RAS diag(-1, -1, 1), is the identity in the LPS space of NRRD files:
 # voxel (x, y, k) lies x mm left, y mm posterior, k mm superior, and the picture is upright in an axial view.
 _IJK_TO_LPS = np.eye(4)
 _COMPRESSION_LEVEL = 4  # of gzip; masks gain nothing from more
-_CATEGORY = Code("SCT", "260787004", "Physical object")
-_UNKNOWN_INSTRUMENT = Code("SCT", "37759000", "Surgical instrument")
 
 
 def export_seg_nrrd(
@@ -38,8 +46,10 @@ def export_seg_nrrd(
     Slice k is the k-th wanted frame of the range; frames without a mask and frames that a person skipped
     are empty slices. Segment ids are ``Layer_1``, ``Layer_2`` ..., label values are the layer ids, all in one
     shared labelmap uint8 (x, y, k), spacing 1, 1, 1. Terminology comes from the types schema. The header
-    fields ``RASNet_FirstFrame`` and ``RASNet_FrameStep`` say which frame a slice is. NRRD headers are ASCII, so
-    names lose their accents, and a name that has no ASCII letter becomes "Instrument" and the layer's id.
+    fields ``RASNet_FirstFrame`` and ``RASNet_FrameStep`` say which frame a slice is, ``RASNet_Status`` has a letter
+    a slice: p predicted, c corrected, a accepted, - without a mask. NRRD headers are ASCII, so names lose their
+    accents, and a name that has no ASCII letter becomes "Instrument" and the layer's id; the tag ``RASNet.Name`` has
+    the whole name, percent-encoded.
 
     Args:
         case: the case.
@@ -52,28 +62,68 @@ def export_seg_nrrd(
         RASNetError: slicerio is not installed, the name or range is wrong, the range needs more than 2 GiB
             of voxels, or the disk is full.
     """
+    _chosen(case, start, stop)
+    content = ExportContent.choose(case, statuses=WITH_MASKS, start=start, stop=stop)
+    write_seg_nrrd(content, Path(path), images=False, progress=progress or SilentProgress())
+
+
+def write_seg_nrrd(content: ExportContent, path: Path, *, images: bool, progress: Progress) -> None:
+    """Write what `export_seg_nrrd` does, of content that is chosen already; there is no place for pictures."""
+    slicer = slicerio()
+    if not path.name.endswith(SUFFIX):
+        raise RASNetError(f"3D Slicer knows segmentations by their ending; name the file {path.stem}{SUFFIX}")
+    frames = _chosen(content.case, content.start, content.stop)
+    rows = {row.index: row for row in content.rows}
+    stack = np.zeros((len(frames), content.case.info.height, content.case.info.width), np.uint8)
+    progress.start("export seg.nrrd", len(frames))
+    for slice_number, index in enumerate(frames):
+        if index in rows:
+            stack[slice_number] = content.mask(rows[index])
+        progress.advance(index)
+    status = "".join(STATUS_LETTERS[rows[index].status] if index in rows else NO_MASK for index in frames)
+    with clear_errors(path), whole_file(path) as making:
+        _write(slicer, making, content, stack, frames, status)
+    progress.finish(path=str(path), frames=len(frames))
+
+
+def write_seg_nrrd_frames(content: ExportContent, folder: Path, *, images: bool, progress: Progress) -> None:
+    """Write ``frame000042.seg.nrrd`` for every frame, one slice each, and ``labels.json``.
+
+    Args:
+        content: what to write.
+        folder: to make; it appears only when everything is written.
+        images: write the pictures as well, into ``images``.
+        progress: told of each frame.
+
+    Raises:
+        RASNetError: slicerio is not installed, the folder is not empty, or the disk is full.
+    """
+    slicer = slicerio()
+    with clear_errors(folder), whole_folder(folder) as making:
+        progress.start("export seg.nrrd", len(content.rows))
+        for row in content.rows:
+            target, frames = making / f"{frame_name(row)}{SUFFIX}", range(row.index, row.index + 1)
+            _write(slicer, target, content, content.mask(row)[None], frames, STATUS_LETTERS[row.status])
+            progress.advance(row.index)
+        if images:
+            content.write_pictures(making / "images", progress)
+        content.write_table(making, SUFFIX)
+    progress.finish(folder=str(folder), frames=len(content.rows))
+
+
+def slicerio() -> Any:
+    """Load slicerio.
+
+    Raises:
+        RASNetError: it is not installed.
+    """
     try:
         import slicerio
     except ImportError as error:
-        raise RASNetError("slicerio writes .seg.nrrd; install it with `pip install 'rasnet[seg-nrrd]'`") from error
-    target = Path(path)
-    if not target.name.endswith(".seg.nrrd"):
-        raise RASNetError(f"3D Slicer knows segmentations by their ending; name the file {target.stem}.seg.nrrd")
-    frames = _chosen(case, start, stop)
-    segmentation = {
-        "voxels": _voxels(case, frames, SilentProgress() if progress is None else progress),
-        "ijkToLPS": _IJK_TO_LPS,
-        "encoding": "gzip",
-        "containedRepresentationNames": ["Binary labelmap"],
-        "masterRepresentation": "Binary labelmap",
-        "RASNet_FirstFrame": str(frames.start),
-        "RASNet_FrameStep": str(frames.step),
-        "segments": [_segment(layer, case.info.types) for layer in case.layers()],
-    }
-    with clear_errors(target), whole_file(target) as making:
-        slicerio.write_segmentation(str(making), segmentation, compression_level=_COMPRESSION_LEVEL)
-    if progress is not None:
-        progress.finish(path=str(target), frames=len(frames))
+        raise RASNetError(
+            "slicerio reads and writes .seg.nrrd; install it with `pip install 'rasnet[seg-nrrd]'`"
+        ) from error
+    return slicerio
 
 
 def _chosen(case: Case, start: int | None, stop: int | None) -> range:
@@ -94,35 +144,38 @@ def _chosen(case: Case, start: int | None, stop: int | None) -> range:
     return range(chosen[0], chosen[-1] + 1, wanted.step)
 
 
-def _voxels(case: Case, frames: range, progress: Progress) -> Mask:
-    """The labelmap, uint8 (x, y, k), laid out as the file wants it: x fastest."""
-    stack = np.zeros((len(frames), case.info.height, case.info.width), np.uint8)
-    rows = {row.index: row for row in case.frames()}
-    progress.start("export seg.nrrd", len(frames))
-    for slice_number, index in enumerate(frames):
-        row = rows.get(index)
-        if row is not None and row.mask_sha256 is not None and row.status != "skipped":
-            stack[slice_number] = case.mask(index)
-        progress.advance(index)
-    voxels: Mask = stack.transpose(2, 1, 0)
-    return voxels
+def _write(slicer: Any, path: Path, content: ExportContent, stack: Mask, frames: Sequence[int], status: str) -> None:
+    """Write a stack of masks, uint8 (k, H, W), of `frames`."""
+    step = frames.step if isinstance(frames, range) else 1
+    segmentation = {
+        "voxels": stack.transpose(2, 1, 0),  # x, y, k, laid out as the file wants it: x fastest
+        "ijkToLPS": _IJK_TO_LPS,
+        "encoding": "gzip",
+        "containedRepresentationNames": ["Binary labelmap"],
+        "masterRepresentation": "Binary labelmap",
+        FIRST_FRAME: str(frames[0]),
+        FRAME_STEP: str(step),
+        STATUS: status,
+        "segments": [_segment(label, content.case.info.types) for label in content.labels],
+    }
+    slicer.write_segmentation(str(path), segmentation, compression_level=_COMPRESSION_LEVEL)
 
 
-def _segment(layer: Layer, types: LabelSchema) -> dict[str, Any]:
-    label = types[layer.type] if layer.type is not None else None
-    code = label.code if label is not None and label.code is not None else _UNKNOWN_INSTRUMENT
+def _segment(label: MaskLabel, types: LabelSchema) -> dict[str, Any]:
+    code, name = code_of(label.type, types), _ascii(label.name)
+    tags = {} if label.type is None else {TYPE_TAG: _ascii(label.type)}
     return {
-        "id": f"Layer_{layer.id}",
-        "name": _ascii(layer.name) or f"Instrument {layer.id}",
-        "color": [value / 255 for value in layer.color],
-        "labelValue": layer.id,
+        "id": f"Layer_{label.id}",
+        "name": name or f"Instrument {label.id}",
+        "color": [value / 255 for value in label.color or (0, 0, 0)],
+        "labelValue": label.id,
         "layer": 0,
         "terminology": {
             "contextName": "RASNet surgical instruments",
-            "category": [_CATEGORY.scheme, _CATEGORY.value, _CATEGORY.meaning],
+            "category": [CATEGORY.scheme, CATEGORY.value, CATEGORY.meaning],
             "type": [code.scheme, code.value, _ascii(code.meaning)],
         },
-        "tags": {"RASNet.Type": _ascii(layer.type)} if layer.type is not None else {},
+        "tags": tags if name == label.name else {**tags, NAME_TAG: quote(label.name)},
     }
 
 

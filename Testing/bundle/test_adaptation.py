@@ -1,0 +1,210 @@
+"""A model learns from corrections, and keeps what it learnt only where frames held back say so."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from moving import HEIGHT, WIDTH, make_moving_case, picture, true_mask, true_parts
+from typer.testing import CliRunner
+
+from rasnet.adaptation import adapt, adapting, case_weights, holding_back, learning, read_record
+from rasnet.adaptation.holding_back import divide, judge
+from rasnet.adaptation.learning import ask_parent, fine_tune
+from rasnet.bundle import file_sha256, weights_path
+from rasnet.case import Case, FrameRow, ModelInfo
+from rasnet.cli import app
+from rasnet.datasets.example import Example
+from rasnet.errors import RASNetError
+from rasnet.inference import Segmenter, TorchBackend, segment_video
+from rasnet.inference.torch_backend import load_segmenter
+from rasnet.progress import SilentProgress
+
+FRAMES, PEOPLE = 10, (0, 2, 4, 6, 8, 9)
+NOTHING = np.zeros((HEIGHT, WIDTH), np.uint8)
+
+
+def small_parent(weights: Path | None = None) -> Segmenter:
+    """The released network with an input no larger than the test's pictures."""
+    segmenter = load_segmenter(weights or weights_path())
+    segmenter.pixels = HEIGHT * WIDTH
+    return segmenter
+
+
+def row(index: int, pts: float) -> FrameRow:
+    return FrameRow(index, pts, "corrected", None, (), None, "ab")
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few steps and few scenes on tiny pictures; frames 0.08 s apart count as different places."""
+    monkeypatch.setattr(adapting, "load_segmenter", small_parent)
+    monkeypatch.setattr(learning, "STEPS", 2)
+    monkeypatch.setattr(holding_back, "PLACE_S", 0.05)
+    monkeypatch.setattr(adapting, "_STILLS", 2)
+    monkeypatch.setattr(adapting, "_OWN", 2)
+    monkeypatch.setattr(adapting, "_EXAM_STILLS", 2)
+
+
+@pytest.fixture(scope="module")
+def segmented(tmp_path_factory: pytest.TempPathFactory, backend: TorchBackend) -> Path:
+    """A case that the released weights segmented, with nobody's corrections."""
+    case = make_moving_case(tmp_path_factory.mktemp("segmented"), FRAMES, predicted=())
+    model = ModelInfo("rasnet_instrument_parts", file_sha256(weights_path()), "torch-cpu")
+    case.remember_model(model, who="test")
+    with case.open_source() as source:
+        for frame in source:
+            classes, uncertainty = backend(frame.rgb[None])
+            layers = (classes[0] > 0).astype(np.uint8)
+            case.write_prediction(frame.index, frame.pts, layers, classes[0], uncertainty=uncertainty[0].tolist())
+    case.close()
+    return case.folder
+
+
+@pytest.fixture
+def case(segmented: Path, tmp_path: Path) -> Iterator[Case]:
+    shutil.copytree(segmented, tmp_path / "case")
+    with Case.open(tmp_path / "case") as copy:
+        yield copy
+
+
+def correct(case: Case, indices: tuple[int, ...] = PEOPLE) -> None:
+    for index in indices:
+        case.correct(index, true_mask(index), true_parts(index), who="A. Surgeon", tool="test")
+
+
+def state(case: Case) -> list[object]:
+    files = sorted(path.relative_to(case.folder) for path in case.folder.rglob("*.p*"))
+    return [case.info.model, case.frames(), len(list(case.journal())), files]
+
+
+class TestDivide:
+    def test_one_place_of_four_is_held_back(self) -> None:
+        rows = [row(index, 10.0 * index) for index in range(8)]
+        learn, held_back = divide(rows)
+        assert (len(learn), len(held_back)) == (6, 2)
+        assert sorted(learn + held_back, key=lambda r: r.index) == rows
+
+    def test_frames_of_one_place_stay_together(self) -> None:
+        rows = [row(4 * place + i, 10.0 * place + 0.01 * i) for place in range(4) for i in range(4)]
+        learn, held_back = divide(rows)
+        assert {r.index // 4 for r in learn}.isdisjoint({r.index // 4 for r in held_back})
+
+    @pytest.mark.parametrize("count", [1, 3])
+    def test_too_few_places_are_refused(self, count: int) -> None:
+        with pytest.raises(RASNetError, match=f"show {count} places .*learning needs 4"):
+            divide([row(index, 10.0 * index) for index in range(count)])
+
+
+class TestLearning:
+    def test_the_child_fits_what_it_was_shown_and_the_parent_stays(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(learning, "STEPS", 8)
+        parent = small_parent()
+        before = {name: value.clone() for name, value in parent.state_dict().items()}
+        examples = [Example(picture(index), true_parts(index)) for index in (0, 5, 10)]
+        child = fine_tune(parent, examples, [], most_seconds=60, progress=SilentProgress())
+        assert np.mean(judge(child, examples, parent.pixels)) > np.mean(judge(parent.network, examples, parent.pixels))
+        assert all(torch.equal(before[name], value) for name, value in parent.state_dict().items())
+
+    def test_statistics_and_encoder_stay_the_parents(self) -> None:
+        parent = small_parent()
+        child = fine_tune(parent, [Example(picture(0), true_parts(0))], [], most_seconds=60, progress=SilentProgress())
+        changed = {
+            n for n, value in child.state_dict().items() if not torch.equal(value, parent.network.state_dict()[n])
+        }
+        assert changed
+        assert not [name for name in changed if "running" in name or name.startswith("encoder")]
+
+    def test_empty_frames_leave_a_finite_network(self) -> None:
+        parent = small_parent()
+        replay = ask_parent(parent, [picture(3)], sure=False)
+        child = fine_tune(parent, [Example(picture(0), NOTHING)], replay, most_seconds=60, progress=SilentProgress())
+        assert all(torch.isfinite(value).all() for value in child.state_dict().values())
+
+    def test_it_ends_when_its_time_is_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(learning, "STEPS", 10_000)
+        parent = small_parent()
+        fine_tune(parent, [Example(picture(0), true_parts(0))], [], most_seconds=0.1, progress=SilentProgress())
+
+
+class TestJudge:
+    def test_an_empty_frame_that_stays_empty_is_worth_1(self) -> None:
+        parent = small_parent()
+        black = Example(np.zeros((HEIGHT, WIDTH, 3), np.uint8), NOTHING)
+        assert judge(parent.network, [black], parent.pixels) == [pytest.approx(1.0)]
+
+
+class TestAdapt:
+    def test_better_weights_become_the_cases_and_people_keep_their_frames(
+        self, case: Case, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(learning, "STEPS", 8)
+        monkeypatch.setattr(adapting, "MOST_LOSS", 1.0)  # a toy's bar says little about other scenes
+        correct(case)
+        people = {row.index: row for row in case.frames() if row.status == "corrected"}
+        before = case.info.model
+        done = adapt(case, who="A. Surgeon")
+        assert done.kept, done.why
+        assert done.after > done.before
+        assert set(done.learnt) | set(done.held_back) == set(PEOPLE)
+        assert done.predicted == FRAMES - len(PEOPLE)
+        assert {row.index: row for row in case.frames() if row.status == "corrected"} == people
+        assert case_weights(case.folder) == done.weights
+        record = read_record(done.weights)
+        assert (record.parent_sha256, record.who) == (before.sha256, "A. Surgeon")
+        assert (record.learnt, record.held_back) == (done.learnt, done.held_back)
+        assert case.info.model.sha256 == file_sha256(done.weights)
+        assert [entry.after for entry in case.journal() if entry.what == "change model"][-1] == case.info.model.sha256
+        assert done.weights.stat().st_size < 40_000_000
+
+        with case.open_source() as source:  # and the case goes on with them
+            missing = case.frames()[1].index
+            (case.folder / "masks" / f"{missing:08d}.png").unlink()
+            resumed = segment_video(source, case.folder, device="cpu")
+            assert resumed.missing() == []
+            assert resumed.info.model.sha256 == file_sha256(done.weights)
+
+    @pytest.mark.parametrize("hurdle", ["LEAST_GAIN", "MOST_LOSS"])
+    def test_weights_that_are_not_better_change_nothing(
+        self, case: Case, monkeypatch: pytest.MonkeyPatch, hurdle: str
+    ) -> None:
+        monkeypatch.setattr(adapting, hurdle, 2.0 if hurdle == "LEAST_GAIN" else -2.0)
+        correct(case)
+        before = state(case)
+        done = adapt(case)
+        assert not done.kept
+        assert "stays as it was" in done.why
+        assert state(case) == before
+        assert case_weights(case.folder) is None
+
+    def test_nothing_to_learn_from_is_refused(self, case: Case) -> None:
+        with pytest.raises(RASNetError, match="nothing to learn from"):
+            adapt(case)
+
+    def test_frames_without_instruments_alone_are_refused(self, case: Case) -> None:
+        for index in PEOPLE:
+            case.correct(index, NOTHING, NOTHING, who="A. Surgeon", tool="test")
+        with pytest.raises(RASNetError, match="shows an instrument"):
+            adapt(case)
+
+    def test_other_weights_than_the_cases_are_refused(self, case: Case) -> None:
+        correct(case)
+        case.remember_model(ModelInfo("other", "cd" * 32, "torch"), who="test")
+        with pytest.raises(RASNetError, match="segmented with other weights"):
+            adapt(case)
+
+    def test_the_command_says_what_came_of_it(self, case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(adapting, "LEAST_GAIN", 2.0)
+        correct(case)
+        done = CliRunner().invoke(app, ["adapt", str(case.folder), "--device", "cpu", "--progress", "none"])
+        assert done.exit_code == 0, done.output
+        assert "did not get better" in done.stdout
+
+
+def test_a_file_that_is_no_cases_model_is_refused() -> None:
+    with pytest.raises(RASNetError, match="not the model file of a case"):
+        read_record(weights_path())

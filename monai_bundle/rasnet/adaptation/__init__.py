@@ -1,0 +1,30 @@
+"""A model learns from the corrections of a case, and keeps what it learnt only if it got better.
+
+The names below load what they need when they are used: finding a case's own model needs no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rasnet.adaptation.adapting import Adaptation, adapt
+    from rasnet.adaptation.model_file import case_weights
+    from rasnet.adaptation.record import AdaptationRecord, read_record
+
+_MODULES = {
+    "Adaptation": "adapting",
+    "AdaptationRecord": "record",
+    "adapt": "adapting",
+    "case_weights": "model_file",
+    "read_record": "record",
+}
+
+__all__ = ["Adaptation", "AdaptationRecord", "adapt", "case_weights", "read_record"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
