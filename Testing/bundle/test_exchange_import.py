@@ -18,7 +18,7 @@ from hypothesis.extra.numpy import arrays
 from typer.testing import CliRunner
 
 from rasnet.case import Case, Layer
-from rasnet.cli import app, exchange, record
+from rasnet.cli import app
 from rasnet.datasets.endovis2017_layouts import EndoVis2017
 from rasnet.errors import RASNetError
 from rasnet.exchange.formats import FORMATS, export_case, guess_format, import_case
@@ -404,12 +404,6 @@ def test_a_missing_package_is_one_sentence(
 
 
 class TestCommand:
-    @pytest.mark.parametrize("function", [*exchange.COMMANDS, *record.COMMANDS], ids=lambda found: found.__name__)
-    def test_help_has_examples(self, function: Callable[..., None]) -> None:
-        shown = rasnet(function.__name__, "--help").output
-        assert "Examples" in shown
-        assert f"rasnet {function.__name__} " in shown
-
     def test_into_a_new_case(self, exported: Path, tmp_path: Path) -> None:
         done = rasnet("import", tmp_path / "new.case", exported, "--source", tmp_path / "theirs" / "frames")
         assert done.exit_code == 0, done.output
