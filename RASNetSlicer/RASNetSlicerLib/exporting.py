@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from rasnet.errors import RASNetError
 from rasnet.exchange.png import Content, export_png
 from rasnet.exchange.seg_nrrd import export_seg_nrrd
 from rasnet.files import clear_errors, whole_folder
+from rasnet.privacy import flag_frames
 from rasnet.progress import Progress, SilentProgress
 from RASNetSlicerLib.scene import CaseScene
 
@@ -84,6 +85,7 @@ def export_training_data(
     *,
     images: bool = True,
     reviewed_only: bool = True,
+    agree: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> int:
     """Write masks and their pictures: ``layers/frame000042.png`` belongs to ``images/frame000042.png``.
@@ -94,14 +96,16 @@ def export_training_data(
         contents: what to write; a folder of each, as `rasnet.exchange.png.export_png` writes it.
         images: write the pictures, which show the inside of a patient.
         reviewed_only: leave out frames whose masks no person has corrected or accepted.
+        agree: told which pictures may be outside the body or show burned-in text, if any, before they are written;
+            raises an exception to stop. None: they are refused.
         progress: told of each frame.
 
     Returns:
         How many frames have masks there.
 
     Raises:
-        RASNetError: nothing to export, a layer whose type is not known, a folder that is not empty, the video has
-            moved, or the disk is full.
+        RASNetError: nothing to export, pictures that a person should look at first, a layer whose type is not known,
+            a folder that is not empty, the video has moved, or the disk is full.
     """
     shown.save()
     target = Path(folder)
@@ -114,8 +118,20 @@ def export_training_data(
             table = json.loads((making / what / "labels.json").read_text(encoding="utf-8"))
             frames.update(entry["index"] for entry in table["frames"])
         if images:
+            _look_for_privacy(shown.case, sorted(frames), agree, progress)
             _write_images(shown.case, sorted(frames), making / "images", progress)
     return len(frames)
+
+
+def _look_for_privacy(
+    case: Case, frames: list[int], agree: Callable[[str], None] | None, progress: Progress | None
+) -> None:
+    with case.open_source() as source:
+        flags = flag_frames(source, frames, progress)
+    if flags and agree is None:
+        raise RASNetError(f"{flags}; look at them, skip them, or export masks without pictures")
+    if flags and agree is not None:
+        agree(str(flags))
 
 
 def _write_images(case: Case, frames: list[int], folder: Path, progress: Progress | None) -> None:

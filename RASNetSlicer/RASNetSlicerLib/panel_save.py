@@ -8,7 +8,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from RASNetSlicerLib.panel import Panel, Section, progress_dialog
+from RASNetSlicerLib.panel import CancelledError, Panel, Section, progress_dialog
 
 
 class SaveSection(Section):
@@ -77,6 +77,7 @@ class SaveSection(Section):
                 Path(folder),
                 contents,
                 reviewed_only=parameters.reviewed_only,
+                agree=_ask_about,
                 progress=progress,
             )
         slicer.util.showStatusMessage(
@@ -91,6 +92,12 @@ class SaveSection(Section):
         if not path:
             return None
         return Path(path if path.endswith(suffix) else path + suffix)
+
+
+def _ask_about(frames: str) -> None:
+    """Ask whether pictures that show more than an operation may leave the house."""
+    if not slicer.util.confirmYesNoDisplay(_("{frames}. Export them all the same?").format(frames=frames)):
+        raise CancelledError
 
 
 def _say(path: Path) -> None:

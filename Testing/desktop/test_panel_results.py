@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from standin.application import Desk
 
 OK, CANCEL = QtWidgets.QMessageBox.StandardButton.Ok, QtWidgets.QMessageBox.StandardButton.Cancel
+YES, NO = QtWidgets.QMessageBox.StandardButton.Yes, QtWidgets.QMessageBox.StandardButton.No
 
 
 def test_the_timeline_is_shown_as_a_plot_with_the_frame_marked(opened: Desk) -> None:
@@ -80,14 +81,29 @@ def test_training_data_holds_what_was_ticked(opened: Desk, tmp_path: Path, revie
     opened.ui.reviewedOnlyCheckBox.checked = reviewed_only
     opened.ui.typesCheckBox.checked = True
     opened.files.append(str(tmp_path / "training"))
+    opened.answers.append(YES)  # the pictures of these tests are no tissue
 
     opened.ui.exportTrainingButton.click()
 
-    assert opened.said == []
+    assert len(opened.said) == 1
+    asked = opened.said.pop()
+    assert asked.endswith("may be outside the body (faces, theatre). Export them all the same?")
     folders = {path.name for path in (tmp_path / "training").iterdir() if path.is_dir()}
     assert folders == {"images", "layers", "types"}
     for folder in folders:
         assert len(list((tmp_path / "training" / folder).glob("*.png"))) == count
+
+
+def test_pictures_that_may_show_more_than_an_operation_stay_without_a_yes(opened: Desk, tmp_path: Path) -> None:
+    opened.widget.session.shown.set_status(2, "accepted")
+    opened.files.append(str(tmp_path / "training"))
+    opened.answers.append(NO)
+
+    opened.ui.exportTrainingButton.click()
+
+    assert "may be outside the body" in opened.said.pop()
+    assert opened.said == []
+    assert not (tmp_path / "training").exists()
 
 
 def test_the_state_of_the_installation_is_shown(desk: Desk) -> None:

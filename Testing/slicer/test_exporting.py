@@ -155,8 +155,11 @@ def test_a_segmentation_of_all_frames_is_what_slicer_reads(
 
 
 def test_training_data_are_pictures_and_masks_that_a_person_stands_for(corrected: CaseScene, tmp_path: Path) -> None:
-    count = export_training_data(corrected, tmp_path / "training", ("layers", "types"))
+    asked: list[str] = []
 
+    count = export_training_data(corrected, tmp_path / "training", ("layers", "types"), agree=asked.append)
+
+    assert asked == ["frames 1 to 2 may be outside the body (faces, theatre)"]  # grey boards are no tissue
     assert count == 2  # frame 1 is accepted and frame 2 corrected
     assert sorted(path.relative_to(tmp_path / "training").as_posix() for path in tmp_path.glob("training/*/*")) == [
         f"{folder}/{name}"
@@ -176,6 +179,16 @@ def test_training_data_are_pictures_and_masks_that_a_person_stands_for(corrected
         (layer.id, layer.name, layer.color) for layer in corrected.case.layers()
     ]
     assert [(entry["index"], entry["status"]) for entry in table["frames"]] == [(1, "accepted"), (2, "corrected")]
+
+
+def test_pictures_that_a_person_should_see_first_are_refused_and_masks_alone_are_not(
+    corrected: CaseScene, tmp_path: Path
+) -> None:
+    with pytest.raises(RASNetError, match="frames 1 to 2 may be outside the body"):
+        export_training_data(corrected, tmp_path / "training")
+
+    assert not (tmp_path / "training").exists()
+    assert export_training_data(corrected, tmp_path / "training", images=False) == 2
 
 
 def test_predictions_and_masks_alone_are_there_for_the_asking(corrected: CaseScene, tmp_path: Path) -> None:
