@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
+from rasnet.bundle import openvino_path
 from rasnet.errors import RASNetError
 
 Choice = Literal["cpu", "gpu"]
@@ -101,10 +102,14 @@ class Plan:
                 *lines,
                 "",
                 "Slicer may have to be started again afterwards.",
+                "RASNet's weights are under CC BY-NC-SA 4.0: not for commercial use.",
+                *([f"{_NO_MODEL}."] if self.choice == "cpu" and not openvino_path().is_file() else []),
                 *([_ABOUT_TORCH] if any(requirement.name == _TORCH for requirement in self.missing) else []),
             ]
         )
 
+
+_NO_MODEL = "this copy of RASNet has no model for OpenVINO; choose GPU (torch), which runs on the CPU as well"
 
 _ABOUT_TORCH = (
     "torch comes through the PyTorch extension, which chooses the build for this computer and asks once more."
@@ -143,11 +148,13 @@ def state() -> State:
     cuda = _cuda() if not missing["gpu"] else None
     if cuda is not None:
         return State("torch", f"GPU, torch {_public(_version(_TORCH))} with CUDA {cuda}")
-    if not missing["cpu"]:
+    if not missing["cpu"] and openvino_path().is_file():
         return State("openvino", f"CPU, OpenVINO {_release(_version('openvino'))}")
     if not missing["gpu"]:
         return State("torch", f"CPU, torch {_public(_version(_TORCH))} without CUDA")
     names = missing["cpu"]
+    if not names:
+        return State(None, _NO_MODEL)
     return State(None, f"not installed: {', '.join(names)} {'is' if len(names) == 1 else 'are'} missing")
 
 

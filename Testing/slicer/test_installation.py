@@ -94,6 +94,15 @@ def make_wheel(folder: Path, name: str, version: str = "1.2") -> None:
         wheel.writestr(f"{info}/RECORD", "")
 
 
+@pytest.fixture(autouse=True)
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The model file that OpenVINO runs, which a checkout may lack."""
+    path = tmp_path / "model_int8.xml"
+    path.touch()
+    monkeypatch.setattr(installation, "openvino_path", lambda: path)
+    return path
+
+
 # The lists
 
 
@@ -136,6 +145,19 @@ def test_the_state_is_said_in_words(
     pretend(**versions)
 
     assert (str(state()), state().backend, state().ready) == (words, backend, backend is not None)
+
+
+def test_openvino_without_its_model_is_not_enough(pretend: Pretend, model: Path) -> None:
+    model.unlink()
+
+    pretend(torch="2.8.0+cpu")
+    assert str(state()) == "CPU, torch 2.8.0 without CUDA"
+    pretend(torch="")
+    assert not state().ready
+    assert "no model for OpenVINO; choose GPU (torch)" in str(state())
+    missing = (Requirement("absent-one", "absent-one", 1),)
+    assert "no model for OpenVINO; choose GPU (torch)" in str(installation.Plan("cpu", missing))
+    assert "no model for OpenVINO" not in str(installation.Plan("gpu", missing))
 
 
 def test_the_state_of_this_computer_needs_no_import() -> None:
