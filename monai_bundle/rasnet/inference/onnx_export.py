@@ -43,7 +43,10 @@ class AnySizeSegmenter(nn.Module):
 
 
 def any_network_size(sides: Tensor, pixels: int) -> Tensor:
-    """Do what `network_size` does with tensors: float (2,) of a picture's height and width to that of the input's."""
+    """Do what `network_size` does with tensors: float (2,) of a picture's height and width to that of the input's.
+
+    A side that lies half-way between two multiples of the stride may be rounded to the other one, as float32 has it.
+    """
     scale = torch.sqrt(pixels / (sides[0] * sides[1]))
     return torch.round(sides * scale / NETWORK_STRIDE).clamp(min=1) * NETWORK_STRIDE
 
