@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from endovis_folders import write_raw
 from PIL import Image
+from tiny_network import TINY
 from typer.testing import CliRunner
 
 from rasnet.cli import app
@@ -32,14 +33,6 @@ from rasnet.reproduction.synthetic_data import INSTRUMENTS, write_synthetic
 
 NO_WEIGHTS = {"resnet50": None, "vgg11": None}
 SMALL = {"epochs": 1, "size": [64, 96], "batch_size": 4}
-TINY = {
-    "_target_": "monai.networks.nets.UNet",
-    "spatial_dims": 2,
-    "in_channels": 3,
-    "out_channels": 8,
-    "channels": [8, 16, 32],
-    "strides": [2, 2],
-}
 
 
 @pytest.fixture(scope="module")

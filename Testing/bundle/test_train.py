@@ -17,6 +17,7 @@ import torch
 from endovis_folders import write_raw
 from ignite.engine import Engine, Events
 from monai.bundle import ConfigWorkflow
+from tiny_network import TINY
 from torch import Tensor, nn
 
 from rasnet.bundle import config_path
@@ -31,15 +32,6 @@ from rasnet.training.memory import run_in_memory
 from rasnet.training.workflow import clear_cause, make_training
 
 TRAIN, MULTI_GPU = config_path("train.yaml"), config_path("multi_gpu_train.yaml")
-TINY = {
-    "_target_": "monai.networks.nets.UNet",
-    "spatial_dims": 2,
-    "in_channels": 3,
-    "out_channels": 8,
-    "channels": [8, 16, 32],
-    "strides": [2, 2],
-}
-"""A network that learns colours in seconds; its normalisation looks at one picture at a time."""
 
 ITERATIONS = 6
 """In an epoch of 48 frames, eight a batch."""

@@ -5,8 +5,9 @@ The names below load what they need when they are used: finding a case's own mod
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rasnet.lazy import lazy_names
 
 if TYPE_CHECKING:
     from rasnet.adaptation.adapting import Adaptation, adapt
@@ -23,8 +24,4 @@ _MODULES = {
 
 __all__ = ["Adaptation", "AdaptationRecord", "adapt", "case_weights", "read_record"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy_names(__name__, _MODULES)

@@ -14,6 +14,13 @@ from rasnet.cli.commands import ProgressOption
 from rasnet.errors import RASNetError
 from rasnet.progress import make_progress
 
+SettingOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="A setting of configs/train.yaml; may be given again.", show_default=False
+    ),
+]
+
 
 def endovis2017(
     folder: Annotated[
@@ -113,15 +120,7 @@ def train(
             metavar="CASE", help="A case with accepted or corrected frames; may be given again.", show_default=False
         ),
     ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="A setting of configs/train.yaml; may be given again.",
-            show_default=False,
-        ),
-    ] = None,
+    setting: SettingOption = None,
 ) -> None:
     """Train a network on EndoVis 2017, on reviewed cases, or on both.
 
@@ -160,15 +159,7 @@ def reproduce(
     vgg11: Annotated[
         str, typer.Option(metavar="imagenet|none|FILE", help="Weights that TernausNet's encoder starts from.")
     ] = "imagenet",
-    setting: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="NAME=VALUE",
-            help="A setting of configs/train.yaml; may be given again.",
-            show_default=False,
-        ),
-    ] = None,
+    setting: SettingOption = None,
     progress: ProgressOption = "auto",
 ) -> None:
     """Run the paper's experiments, and print Tables I to IV beside the paper's own.

@@ -5,8 +5,9 @@ The names below load what they need when they are used, so that importing this p
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rasnet.lazy import lazy_names
 
 if TYPE_CHECKING:
     from rasnet.inference.backend import Backend, load_backend
@@ -55,8 +56,4 @@ __all__ = [
     "segment_video",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy_names(__name__, _MODULES)

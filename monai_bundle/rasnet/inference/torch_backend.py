@@ -113,9 +113,9 @@ def load_weights(network: torch.nn.Module, weights: str | Path) -> None:
         raise RASNetError(f"there are no weights at {path}; give a weights file with --weights or install rasnet again")
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
+    except PermissionError as error:
         raise RASNetError(f"{path} cannot be read ({error.strerror or error}); check its permissions") from error
-    except Exception as error:  # bytes that are no weights can break the unpickler in any way
+    except Exception as error:  # bytes that are no weights can break the unpickler, or its reading, in any way
         raise RASNetError(f"{path} is not a PyTorch weights file or is damaged; copy it again") from error
     if isinstance(state, dict) and isinstance(state.get("model"), dict):
         state = state["model"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rasnet.lazy import lazy_names
 
 if TYPE_CHECKING:
     from rasnet.reproduction.plan import Plan, quick_plan
@@ -13,8 +14,4 @@ _MODULES = {"Plan": "plan", "Reproduction": "reproducing", "quick_plan": "plan",
 
 __all__ = ["Plan", "Reproduction", "quick_plan", "reproduce"]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+__getattr__ = lazy_names(__name__, _MODULES)

@@ -82,8 +82,8 @@ def reproduce(plan: Plan, progress: Progress | None = None) -> Reproduction:
     progress = progress or SilentProgress()
     if plan.synthetic:
         write_synthetic(plan.data, progress)
-    _try_weights(plan)
     tested = {split: load_test_frames(plan, split, progress) for split in _splits(plan)}
+    _try_weights(plan)
     predictions: dict[tuple[str, str], Predictions] = {}
     for experiment in plan.experiments:
         for split in plan.splits(experiment):

@@ -1,7 +1,8 @@
 """A procedural endoscopic scene with exact masks: for the sample clip, for tests, for extra training data."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from rasnet.lazy import lazy_names
 from rasnet.synthetic.scene import SyntheticFrame, SyntheticScene, random_frames
 
 if TYPE_CHECKING:
@@ -9,11 +10,5 @@ if TYPE_CHECKING:
 
 __all__ = ["SyntheticFrame", "SyntheticScene", "random_frames", "write_case", "write_endovis2017"]
 
-
-def __getattr__(name: str) -> Any:
-    """Import the writers on first use: rendering on a GPU node needs torch, and no video library."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from rasnet.synthetic import writers
-
-    return getattr(writers, name)
+# Rendering on a GPU node needs torch, and no video library.
+__getattr__ = lazy_names(__name__, {"write_case": "writers", "write_endovis2017": "writers"})
