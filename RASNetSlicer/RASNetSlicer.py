@@ -87,11 +87,13 @@ class RASNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setup(self) -> None:
         """Build the panel."""
+        from RASNetSlicerLib.panel_compare import CompareSection
         from RASNetSlicerLib.panel_correct import CorrectSection
         from RASNetSlicerLib.panel_find import FindSection
         from RASNetSlicerLib.panel_follower import Follower
         from RASNetSlicerLib.panel_installation import InstallationSection
         from RASNetSlicerLib.panel_layers import LayersSection
+        from RASNetSlicerLib.panel_learn import LearnSection
         from RASNetSlicerLib.panel_open import OpenSection
         from RASNetSlicerLib.panel_save import SaveSection
         from RASNetSlicerLib.panel_see import SeeSection
@@ -106,7 +108,10 @@ class RASNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._start_parameters()
         self.opening, self.finding = OpenSection(self), FindSection(self)
         self.layers, self.correcting = LayersSection(self), CorrectSection(self)
+        self.learning, self.comparing = LearnSection(self), CompareSection(self)
         self.seeing, self.saving = SeeSection(self), SaveSection(self)
+        self._sections = (self.opening, self.finding, self.layers, self.correcting, self.learning)
+        self._sections += (self.seeing, self.comparing, self.saving)
         self.installation = InstallationSection(self)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._on_start_close)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._on_end_close)
@@ -199,6 +204,7 @@ class RASNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         self.follower.stop()
         self.correcting.stop()
+        self.comparing.stop()
         self.seeing.stop()
         try:
             session.close()
@@ -253,7 +259,7 @@ class RASNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.close_session()  # someone has removed its nodes by hand; what was in them is saved
         if self.parameters is None:
             return
-        for section in (self.opening, self.finding, self.layers, self.correcting, self.seeing, self.saving):
+        for section in self._sections:
             section.update()
         self.installation.update()
         self.finding.show_worker(self.installation.words)

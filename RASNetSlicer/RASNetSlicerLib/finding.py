@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Literal
 
+from RASNetSlicerLib.arrivals import Arrivals
 from RASNetSlicerLib.process import Event, Worker
 from RASNetSlicerLib.scene import CaseScene
 
 Activity = Literal["", "frame", "video", "cancel"]
-
-# How long one tick may keep Slicer from drawing, how many masks it takes before it looks at the clock, and for how many
-# it asks the case.
-_TICK_S = 0.05
-_CHUNK = 4
-_LOOK_AHEAD = 64
 
 
 class Finding:
@@ -45,7 +39,7 @@ class Finding:
         self._shown = shown
         self._start_worker = start_worker
         self._worker: Worker | None = None
-        self._arrived: set[int] = set()
+        self._arrivals = Arrivals(shown)
         self._last = -1
         self.activity: Activity = ""
         self.started = False
@@ -84,7 +78,7 @@ class Finding:
         if self._worker is not None:
             self._worker.cancel()
         self._worker = None
-        self._arrived.clear()
+        self._arrivals.clear()
         self.activity = ""
 
     def tick(self) -> bool:
@@ -99,8 +93,7 @@ class Finding:
         events = [] if self._worker is None else self._worker.poll()
         for event in events:
             self._take(event)
-        arrived = bool(self._arrived)
-        self._show_masks()
+        arrived = self._arrivals.show(written_only=self.activity == "video")
         return bool(events) or arrived
 
     def _begin(self, activity: Activity) -> Worker:
@@ -123,7 +116,7 @@ class Finding:
         elif kind == "progress":
             self.done, self.total = event["done"], event["total"]
             self.rate, self.seconds_left = event["frames_per_second"], event["seconds_left"]
-            self._arrive(range(self._last + 1, event["frame"] + 1))
+            self._arrivals.expect(range(self._last + 1, event["frame"] + 1))
             self._last = event["frame"]
         elif kind == "note":
             # Before it is ready, a worker says why it works as it does; later, what the user should know.
@@ -145,25 +138,6 @@ class Finding:
             self._finish(self._shown.sequences.indices)
 
     def _finish(self, frames: list[int]) -> None:
-        self._arrive(frames)
+        self._arrivals.expect(frames)
         if self.activity != "cancel" or self._worker is None:
             self.activity = ""
-
-    def _arrive(self, frames: range | list[int]) -> None:
-        self._arrived.update(set(self._shown.sequences.indices).intersection(frames))
-
-    def _show_masks(self) -> None:
-        """Show what has arrived, the frame on show first, for as long as a tick may take."""
-        began = time.monotonic()
-        written = self._written()
-        while written and time.monotonic() - began < _TICK_S:
-            chosen, written = written[:_CHUNK], written[_CHUNK:]
-            self._arrived.difference_update(chosen)
-            self._shown.refresh(chosen)
-
-    def _written(self) -> list[int]:
-        """Frames that have arrived in the case: a worker writes many at once, up to a second after it says so."""
-        waiting = sorted(self._arrived, key=lambda index: (index != self._shown.shown, index))[:_LOOK_AHEAD]
-        if self.activity != "video":
-            return waiting
-        return [index for index in waiting if self._shown.case.frame(index) is not None]

@@ -167,6 +167,19 @@ def plan(choice: Choice) -> Plan:
     return Plan(choice, tuple(_missing(choice)))
 
 
+def check_learning() -> None:
+    """See whether a model can learn here, which takes torch, also on the CPU.
+
+    Raises:
+        RASNetError: a package is missing.
+    """
+    if missing := [requirement.name for requirement in _missing("gpu")]:
+        raise RASNetError(
+            f"learning needs {', '.join(missing)} besides what finds instruments; in the section Installation choose "
+            "GPU (torch), which learns on the CPU as well, and press Install…"
+        )
+
+
 def install(wanted: Plan, *, wheels: Path | None = None, installer: Installer | None = None) -> None:
     """Install what is missing; the user has agreed.
 

@@ -149,3 +149,8 @@ def duration(seconds: float) -> str:
     """Minutes and seconds, as a clock shows them."""
     whole = max(0, round(seconds))
     return f"{whole // 60}:{whole % 60:02d}"
+
+
+def sentence(words: str) -> str:
+    """Words that begin with a capital and end with a stop."""
+    return words[0].upper() + words[1:].rstrip(".") + "."

@@ -138,6 +138,8 @@ class CorrectSection(Section):
             words = self._said or _("Frames that wait for review: {count}").format(count=waiting)
             if elsewhere:
                 words += _(", and {count} outside the frames in Slicer").format(count=elsewhere)
+            if frame in session.review.reasons and session.review.status_of(frame) == "predicted":
+                words += _(". This one: {why}").format(why=session.review.reasons[frame])
             ui.reviewLabel.text = words
             ui.reviewLabel.visible = True
             self._said = ""

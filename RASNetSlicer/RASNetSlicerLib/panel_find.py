@@ -5,7 +5,7 @@ from __future__ import annotations
 import slicer
 from slicer.i18n import tr as _
 
-from RASNetSlicerLib.panel import Panel, Section, duration
+from RASNetSlicerLib.panel import Panel, Section, duration, sentence
 
 
 class FindSection(Section):
@@ -23,7 +23,7 @@ class FindSection(Section):
         ui, finding = self.ui, self.session.finding if self.session else None
         busy = finding is not None and finding.busy
         for button in (ui.findVideoButton, ui.findFrameButton):
-            button.enabled = finding is not None and not busy
+            button.enabled = self.session is not None and not self.session.busy
         ui.cancelButton.enabled = busy and finding.activity != "cancel"
         ui.progressBar.maximum = max(finding.total, 1) if finding else 1
         ui.progressBar.value = finding.done if finding else 0
@@ -47,7 +47,7 @@ class FindSection(Section):
         if finding is None:
             return ""
         if finding.problem:
-            return _sentence(finding.problem)
+            return sentence(finding.problem)
         if finding.activity == "cancel":
             return _("Stopping…")
         if finding.busy and not finding.started:
@@ -62,7 +62,7 @@ class FindSection(Section):
                 words.append(_("{time} left").format(time=duration(finding.seconds_left)))
             return ", ".join(words)
         if finding.note:
-            return _sentence(finding.note)
+            return sentence(finding.note)
         return _("{done} frames done").format(done=finding.done) if finding.total else ""
 
     def _find_video(self) -> None:
@@ -83,7 +83,3 @@ class FindSection(Section):
         assert self.session is not None
         finding = self.session.finding
         slicer.util.messageBox(finding.problem, windowTitle=_("Log of RASNet's worker"), detailedText=finding.log)
-
-
-def _sentence(words: str) -> str:
-    return words[0].upper() + words[1:].rstrip(".") + "."

@@ -84,13 +84,10 @@ class Follower(VTKObservationMixin):
         session = self._panel.session
         if session is None or self._panel.working or not session.shown.watching:
             return
-        was_busy = session.finding.busy
         try:
-            changed = session.finding.tick()
+            changed = session.tick()
         except Exception as error:
             report(error)
             changed = True
         if changed:
-            if was_busy and not session.finding.busy:
-                session.review.refresh()
             self._panel.update()

@@ -96,7 +96,7 @@ class OpenSection(Section):
         ui.planLabel.visible = bool(plan)
         for control in (ui.firstFrameSpinBox, ui.lastFrameSpinBox, ui.everyNthSpinBox, ui.scaleComboBox):
             control.enabled = browser is None
-        busy = self.session is not None and self.session.finding.busy
+        busy = self.session is not None and self.session.busy
         there = self.session is not None and self.session.shown.sequences.browser is browser
         ui.openButton.enabled = (browser is not None or self._window is not None) and not (busy or there)
         ui.openButton.text = _("Show these frames") if self._is_on_show() else _("Open")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -85,6 +85,8 @@ class ReviewQueue:
 
     Attributes:
         order: frame indices, loaded or not.
+        planned: whether the order was worked out for the case, and is not `review_order`.
+        reasons: why a frame is to be looked at, in words, by index; of those of which it was found out.
     """
 
     def __init__(self, shown: CaseScene, order: Sequence[int] | None = None) -> None:
@@ -92,9 +94,11 @@ class ReviewQueue:
         self._deeds: deque[_Deed] = deque(maxlen=_DEEDS)
         self.refresh(order)
 
-    def refresh(self, order: Sequence[int] | None = None) -> None:
+    def refresh(self, order: Sequence[int] | None = None, reasons: Mapping[int, str] | None = None) -> None:
         """Take another order; None for `review_order` of the case as it is now."""
         self.order = review_order(self._shown.case.frames()) if order is None else list(order)
+        self.planned = order is not None
+        self.reasons = dict(reasons or {})
 
     # Where
 

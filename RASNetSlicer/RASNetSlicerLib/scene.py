@@ -294,6 +294,11 @@ class CaseScene:
                 self._saver.show_mask(index, row)
             self._saver.describe(index, row)
 
+    def outdated(self) -> list[int]:
+        """Loaded frames whose mask a program has changed in the case since scene and case agreed."""
+        rows = self._saver.rows()
+        return [index for index in self._saver.frames if self._saver.is_outdated(index, rows.get(index))]
+
     def luminance(self) -> slicer.vtkMRMLScalarVolumeNode:
         """A scalar volume that follows the frame on show: the source for the editor's intensity tools."""
         if self.sequences.image_proxy.GetImageData().GetNumberOfScalarComponents() == 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,13 +14,16 @@ from rasnet.case import Case, Layer
 from rasnet.errors import RASNetError
 from rasnet.progress import Progress
 from RASNetSlicerLib.bundle_path import worker_environment
+from RASNetSlicerLib.comparison import Comparison
 from RASNetSlicerLib.finding import Finding
 from RASNetSlicerLib.image_sequence import find_images, write_frames
+from RASNetSlicerLib.installation import check_learning
 from RASNetSlicerLib.layer_edits import LayerEdits
 from RASNetSlicerLib.opening import default_case_folder, is_case, open_case
-from RASNetSlicerLib.process import Worker
+from RASNetSlicerLib.process import Verb, Worker
 from RASNetSlicerLib.review import ReviewQueue
 from RASNetSlicerLib.scene import CaseScene
+from RASNetSlicerLib.tasks import Tasks
 from RASNetSlicerLib.timeline import Timeline
 from RASNetSlicerLib.window import Window
 
@@ -33,17 +37,25 @@ class Session:
     Attributes:
         shown: the case in its scene.
         finding: the worker.
+        tasks: what is learnt from corrections, and comparison.
         edits: of layers.
         review: frames that wait for a person.
         timeline: plot and statistics.
+        comparison: with another person's case; None before the first.
     """
 
     def __init__(self, shown: CaseScene) -> None:
         self.shown = shown
         self.finding = Finding(shown, lambda: Worker(_python(), shown.case.folder, environment=worker_environment()))
+        self.tasks = Tasks(shown, lambda arguments: Verb(_python(), arguments, environment=worker_environment()))
         self.edits = LayerEdits(shown)
         self.review = ReviewQueue(shown)
         self.timeline = Timeline(shown)
+        self.comparison: Comparison | None = None
+        self._other: Path | None = None
+        # Files of the comparison under way, and of the one that is shown.
+        self._comparing: tempfile.TemporaryDirectory[str] | None = None
+        self._compared: tempfile.TemporaryDirectory[str] | None = None
 
     @classmethod
     def open(
@@ -119,6 +131,77 @@ class Session:
         """The instruments."""
         return self.shown.case.layers()
 
+    # Long work
+
+    @property
+    def busy(self) -> bool:
+        """Whether instruments are being searched, or a task is under way."""
+        return self.finding.busy or self.tasks.busy
+
+    def adapt(self) -> None:
+        """Let the model learn from the corrections of the case.
+
+        Raises:
+            RASNetError: a package that learning needs is missing.
+        """
+        check_learning()
+        self.finding.close()  # the worker has the model that there was
+        self.tasks.adapt()
+
+    def compare(self, other: Path) -> None:
+        """Compare with another person's case of the video.
+
+        Args:
+            other: its folder.
+
+        Raises:
+            RASNetError: it is no case, or this one.
+        """
+        if not is_case(other):
+            raise RASNetError(f"{other} is not a case (it has no case.json); choose the folder of another case")
+        if other.resolve() == self.shown.case.folder.resolve():
+            raise RASNetError(f"{other} is the case on show; choose another person's case of the same video")
+        self._other, self._comparing = other, _scratch()
+        self.tasks.compare(other, Path(self._comparing.name))
+
+    def tick(self) -> bool:
+        """Take what processes have said, and bring masks, review, figures and timeline up to date; for a timer.
+
+        Returns:
+            Whether anything has changed.
+
+        Raises:
+            RASNetError: as for `Finding.tick` and `Tasks.tick`.
+        """
+        searched, worked = self.finding.activity, self.tasks.busy
+        try:
+            changed = self.finding.tick()
+            changed |= self.tasks.tick()
+        finally:  # a mask that cannot be shown costs nothing else
+            if searched and not self.finding.busy and (searched == "video" or not self.review.planned):
+                self.review.refresh()
+            if worked and not self.tasks.busy:
+                self._take_result()
+        playing = self.shown.sequences.browser.GetPlaybackActive()
+        if self.tasks.settled and not (self.finding.busy or playing):
+            self.timeline.keep_up()
+        return changed
+
+    def _take_result(self) -> None:
+        tasks, result = self.tasks, self.tasks.result or {}
+        if tasks.activity == "compare":
+            if not (tasks.problem or tasks.cancelled):
+                assert self._other is not None
+                assert self._comparing is not None
+                self.comparison = Comparison(self.shown, self._other, Path(self._comparing.name))
+                self._compared = self._comparing
+        elif "frames" in result:
+            entries = result["frames"]
+            order = [entry["index"] for entry in entries]
+            self.review.refresh(order, {entry["index"]: entry["why"] for entry in entries})
+        elif result.get("kept") or not self.review.planned:
+            self.review.refresh()  # what the model doubts is another matter now
+
     def close(self) -> None:
         """End the worker, save, and let go of the scene, whose nodes stay.
 
@@ -126,6 +209,7 @@ class Session:
             RASNetError: an edit could not be saved.
         """
         self.finding.close()
+        self.tasks.close()
         self.timeline.close()
         try:
             self.shown.close()
@@ -141,6 +225,11 @@ class Session:
         for node in (sequences.browser, sequences.masks, sequences.images, *shown):
             if node is not None:
                 slicer.mrmlScene.RemoveNode(node)
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder that goes with the object; a process that ends may still hold a file in it."""
+    return tempfile.TemporaryDirectory(prefix="rasnet-comparison-", ignore_cleanup_errors=True)
 
 
 def _python() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,30 +58,42 @@ class CaseStatistics:
         self._frames: list[FrameRow] = []
         self.presence = self._presence()
 
-    def refresh(self, *, progress: Progress | None = None) -> None:
+    @property
+    def measured(self) -> object:
+        """What `presence` stands for; it is equal to what it was where nothing has changed."""
+        return self.presence.layers, [(row.index, _masks(row)) for row in self._frames]
+
+    def refresh(self, *, most_seconds: float = math.inf, progress: Progress | None = None) -> bool:
         """Measure the frames whose masks changed since the last time.
 
         Args:
+            most_seconds: to take before the rest is left to the next call.
             progress: told of each of them.
+
+        Returns:
+            Whether all are measured; where not, everything else stays as it was.
 
         Raises:
             RASNetError: a mask of the case is damaged.
         """
         progress = SilentProgress() if progress is None else progress
+        began = time.monotonic()
         wanted = self._case.info.wanted
-        self._frames = [row for row in marked_frames(self._case) if row.index in wanted]
-        changed = [
-            row for row in self._frames if row.index not in self._seen or self._seen[row.index].masks != _masks(row)
-        ]
+        frames = [row for row in marked_frames(self._case) if row.index in wanted]
+        changed = [row for row in frames if row.index not in self._seen or self._seen[row.index].masks != _masks(row)]
         progress.start("measure instruments", len(changed))
         for row in changed:
+            if time.monotonic() - began > most_seconds:
+                return False
             found = measure_frame(self._case, row.index, self._case.mask(row.index))
             areas = {item.layer: item.area for item in found}
             tips = {item.layer: item.tip for item in found if item.tip is not None}
             self._seen[row.index] = _Seen(_masks(row), areas, tips)
             progress.advance(row.index)
         progress.finish(frames=len(changed))
+        self._frames = frames
         self.presence = self._presence()
+        return True
 
     def layers(self) -> list[LayerStatistics]:
         """Sum up each layer of the case."""

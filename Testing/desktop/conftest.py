@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 _FOLDER = Path(__file__).resolve().parent
 _MODULE = _FOLDER.parents[1] / "RASNetSlicer" / "RASNetSlicer.py"
-# Slicer has a module's folder on its path; the tests on MRML have the scene and the small case.
-sys.path += [str(_FOLDER.parent / "slicer"), str(_MODULE.parent), str(_FOLDER)]
+# Slicer has a module's folder on its path; the tests on MRML have the scene and the small case, those of the bundle a
+# picture in which something moves.
+sys.path += [str(_FOLDER.parent / "slicer"), str(_MODULE.parent), str(_FOLDER), str(_FOLDER.parent / "bundle")]
 
 _HERE = importlib.util.find_spec("slicer_core") is not None and importlib.util.find_spec("PySide6") is not None
 if _HERE and "slicer" not in sys.modules:

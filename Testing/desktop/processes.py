@@ -6,14 +6,14 @@ import os
 from pathlib import Path
 
 
-def workers() -> list[int]:
-    """Processes that this one has started to segment, and that have not ended."""
+def workers(verb: str = "serve") -> list[int]:
+    """Processes of a verb of `rasnet` that this one has started, and that have not ended; ``serve`` segments."""
     found = []
     for folder in Path("/proc").iterdir():
         try:
             state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
             mine = int(parent) == os.getpid() and state != "Z"
-            if mine and b"serve" in (folder / "cmdline").read_bytes().split(b"\0"):
+            if mine and verb.encode() in (folder / "cmdline").read_bytes().split(b"\0"):
                 found.append(int(folder.name))
         except (OSError, ValueError):
             continue

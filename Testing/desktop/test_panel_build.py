@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MODULE = Path(__file__).resolve().parents[2] / "RASNetSlicer"
 UI = MODULE / "Resources" / "UI" / "RASNetSlicer.ui"
 PANEL_WIDTH = 400
-SECTIONS = ("open", "find", "instruments", "correct", "see", "save", "installation")
+SECTIONS = ("open", "find", "instruments", "correct", "learn", "see", "compare", "save", "installation")
 
 
 def unfold(desk: Desk) -> None:
@@ -39,7 +39,10 @@ def test_sections_come_in_the_order_of_the_work(desk: Desk) -> None:
 
     assert tops == sorted(tops)
     titles = [getattr(desk.ui, f"{name}Section").text for name in SECTIONS]
-    assert titles == ["Open", "Find instruments", "Instruments", "Correct", "See", "Save", "Installation"]
+    assert titles == [
+        "Open", "Find instruments", "Instruments", "Correct", "Learn from corrections", "See", "Compare", "Save",
+        "Installation",
+    ]  # fmt: skip
 
 
 def test_every_control_that_the_code_speaks_of_is_in_the_ui() -> None:
@@ -109,7 +112,8 @@ def test_without_a_case_there_is_nothing_to_press(desk: Desk) -> None:
         "openButton", "findVideoButton", "findFrameButton", "addLayerButton", "mergeLayersButton", "removeLayerButton",
         "splitFrameButton", "splitPieceButton", "acceptButton", "skipButton", "nextButton", "previousButton",
         "copyLayerButton", "undoButton", "timelineButton", "statisticsButton", "saveSceneButton", "saveMasksButton",
-        "exportSegmentationButton", "exportTrainingButton",
+        "exportSegmentationButton", "exportTrainingButton", "planReviewButton", "propagateFrameButton",
+        "propagateAllButton", "adaptButton", "compareButton",
     ):  # fmt: skip
         assert not getattr(desk.ui, name).enabled, name
     assert desk.ui.videoButton.enabled

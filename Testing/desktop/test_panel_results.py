@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,62 @@ def test_the_figures_follow_edits_when_asked(opened: Desk) -> None:
     opened.ui.statisticsButton.click()
 
     assert opened.ui.statisticsTable.item(0, 0).text() == "Schere"
+
+
+@pytest.mark.parametrize(
+    ("time_s", "row", "frame"),
+    [
+        (0.12, 1, 3),  # at the beginning of frame 3, on the row of layer 1
+        (0.04, 2, 1),
+        (0.20, 3, 5),
+        (0.16, 3, 3),  # at the end of frame 3, after which layer 3 is out of view
+        (0.16, 0, 4),  # where all frames are
+        (0.10, 3, 2),  # layer 3 is not in view: the frame on show stays
+    ],
+)
+def test_a_click_into_the_timeline_shows_that_frame(opened: Desk, time_s: float, row: int, frame: int) -> None:
+    opened.ui.timelineButton.click()
+    plot, shown = slicer.app.layoutManager().plotWidget(0).plotView(), opened.widget.session.shown
+    shown.sequences.show(2)
+
+    plot.click(time_s, row)
+    assert shown.shown == frame
+    opened.app.processEvents()
+    assert "Frame " + str(frame) in opened.ui.frameLabel.text
+
+    # The next click knows nothing of the last one.
+    visited = []
+    shown.sequences.browser.AddObserver("ModifiedEvent", lambda *_: visited.append(shown.shown))
+    plot.click(0.08, 1)
+    assert shown.shown == 2
+    assert set(visited) <= {2}
+
+
+def test_a_click_after_the_case_was_closed_does_nothing(opened: Desk) -> None:
+    opened.ui.timelineButton.click()
+    plot = slicer.app.layoutManager().plotWidget(0).plotView()
+    browser = opened.widget.session.shown.sequences.browser
+    opened.widget.close_session()
+    before = browser.GetSelectedItemNumber()
+
+    plot.click(0.12, 1)
+
+    assert browser.GetSelectedItemNumber() == before
+
+
+def test_timeline_and_figures_follow_strokes_once_they_were_asked_for(
+    opened: Desk, until: Callable[..., float]
+) -> None:
+    table = opened.ui.statisticsTable
+    opened.widget.session.shown.sequences.show(0)
+    opened.ui.statisticsButton.click()
+    assert table.item(2, 2).text() == "0.12"  # instrument 3 is in frames 1, 3 and 5
+
+    opened.ui.segmentEditor.setCurrentSegmentID("Layer_3")
+    opened.ui.segmentEditor.stroke(slice(0, 5), slice(0, 20))
+
+    until(lambda: table.item(2, 2).text() == "0.16", patience_s=5)
+    assert table.item(0, 2).text() == "0.24"
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw
-from PySide6 import QtCore
+from PySide6 import QtCore, QtGui
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path += [str(ROOT / "RASNetSlicer"), str(ROOT / "Testing" / "desktop")]
@@ -102,8 +102,40 @@ def draw_panel(folder: Path, scratch: str) -> None:
         # Slicer's event loop would take widgets away that the table has replaced.
         QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
         desk.picture(width=400).save(str(SCREENSHOTS / "panel.png"))
+        draw_learning(desk, folder)
         desk.close()
         mrml.stop()
+
+
+def draw_learning(desk: Desk, folder: Path) -> None:
+    """The sections "Learn from corrections" and "Compare" after their work; somebody else saw no third instrument."""
+    other = Path(shutil.copytree(folder, folder.with_name("colleague.case")))
+    session, ui = desk.widget.session, desk.ui
+    with Case.open(other) as case:
+        for index in range(100, 120):
+            mask = case.mask(index)
+            mask[mask == 3] = 0
+            case.correct(index, mask, who="colleague", tool="screenshots")
+    pictures = []
+    for section, act in (
+        (ui.learnSection, session.tasks.queue),
+        (ui.compareSection, lambda: session.compare(other)),
+    ):
+        section.collapsed = False
+        act()
+        while not session.tasks.settled:
+            desk.app.processEvents()
+        desk.widget.update()
+        desk.picture(width=400)
+        pictures.append(section.grab().toImage())
+    page = QtGui.QImage(pictures[0].width(), sum(one.height() + 8 for one in pictures) - 8, pictures[0].format())
+    page.fill(QtCore.Qt.GlobalColor.white)
+    painter, top = QtGui.QPainter(page), 0
+    for one in pictures:
+        painter.drawImage(0, top, one)
+        top += one.height() + 8
+    painter.end()
+    page.save(str(SCREENSHOTS / "learning.png"))
 
 
 def polygon(corners: list[tuple[int, int]], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:

@@ -18,7 +18,7 @@ from rasnet.case import Case
 LIBRARY = Path(__file__).resolve().parents[2] / "RASNetSlicer"
 sys.path.insert(0, str(LIBRARY))
 
-from RASNetSlicerLib.process import Event, Worker  # noqa: E402
+from RASNetSlicerLib.process import Event, Process, Verb, Worker  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked at through /proc")
 
@@ -40,7 +40,7 @@ def write_frames(folder: Path, count: int) -> Path:
     return folder
 
 
-def until(worker: Worker, *last: str) -> list[Event]:
+def until(worker: Process, *last: str) -> list[Event]:
     """Poll as Slicer's timer does, up to an event of one of these kinds."""
     events: list[Event] = []
     deadline = time.monotonic() + PATIENCE_S
@@ -180,7 +180,7 @@ class TestFailure:
         crashing.chmod(0o755)
         refusal, error, _ = until(start(crashing, tmp_path / "case"), "end")
         assert refusal["do"] == "frame"
-        assert error["message"].startswith("the worker ended with code 1 (it said nothing); what it had segmented is")
+        assert error["message"].startswith("the worker ended with code 1 (it said nothing); what it had done is")
 
     def test_a_source_that_is_not_there_is_one_sentence(self, tmp_path: Path, start: Callable[..., Worker]) -> None:
         worker = start(sys.executable, tmp_path / "case", source=tmp_path / "nothing.mp4")
@@ -217,20 +217,54 @@ class TestFailure:
         assert worker.poll() == []
 
 
+class TestVerb:
+    """A command that works through what it was given."""
+
+    def test_ends_well_when_it_is_done(self, tmp_path: Path) -> None:
+        arguments = ("synth", str(tmp_path / "clip.mp4"), "--seconds", "0.2", "--size", "96x64", "--progress", "json")
+        verb = Verb(sys.executable, arguments, environment=ONE_CORE)
+        events = until(verb, "end")
+        assert [event["event"] for event in events if event["event"] != "progress"] == ["start", "finish", "end"]
+        assert (tmp_path / "clip.mp4").stat().st_size > 0
+
+    def test_cancelled_it_stops_as_by_ctrl_c(self, tmp_path: Path) -> None:
+        arguments = ("synth", str(tmp_path / "clip.mp4"), "--seconds", "600", "--size", "96x64", "--progress", "json")
+        verb = Verb(sys.executable, arguments, environment=ONE_CORE)
+        until(verb, "progress")
+        began = time.monotonic()
+        verb.cancel()
+        *_, error, end = until(verb, "end")
+        assert time.monotonic() - began < 2
+        assert (error["event"], end) == ("error", {"event": "end"})
+        assert error["message"].startswith("stopped")
+
+    def test_what_it_refuses_is_one_sentence(self, tmp_path: Path) -> None:
+        arguments = ("queue", str(tmp_path / "nothing"), "--progress", "json")
+        error, end = until(Verb(sys.executable, arguments, environment=ONE_CORE), "end")
+        assert "nothing" in error["message"]
+        assert end == {"event": "end"}
+
+
 class TestOwner:
     """Whoever started the worker is gone: so is the worker."""
 
     PROGRAM = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-from RASNetSlicerLib.process import Worker
-worker = Worker(sys.executable, sys.argv[2], source=sys.argv[3], options=("--device", "cpu"))
+from RASNetSlicerLib.process import Verb, Worker
+if sys.argv[4] == "verb":
+    worker = Verb(sys.executable, ("synth", sys.argv[2] + ".mp4", "--seconds", "600", "--progress", "json"))
+else:
+    worker = Worker(sys.executable, sys.argv[2], source=sys.argv[3], options=("--device", "cpu"))
 if sys.argv[4] == "work":
     worker.segment_video()
     while not any(event["event"] == "progress" for event in worker.poll()):
         time.sleep(0.02)
+if sys.argv[4] == "verb":
+    while not any(event["event"] == "progress" for event in worker.poll()):
+        time.sleep(0.02)
 print(worker._process.pid, flush=True)
-if sys.argv[4] == "work":
+if sys.argv[4] in ("work", "verb"):
     time.sleep(300)
 elif sys.argv[4] == "forget":
     del worker
@@ -263,6 +297,12 @@ elif sys.argv[4] == "forget":
         with Case.open(tmp_path / "case") as case:
             assert 0 < len(case.frames()) < 400
             assert all(case.mask(row.index).any() for row in case.frames())
+
+    def test_killed_while_a_verb_was_at_work(self, own: Callable[[str], tuple[subprocess.Popen[str], int]]) -> None:
+        owner, verb = own("verb")
+        assert alive(verb)
+        owner.kill()
+        assert seconds_until(lambda: not alive(verb)) < 5
 
     @pytest.mark.parametrize("how", ["exit", "forget"])
     def test_left_or_forgot_it(self, how: str, own: Callable[[str], tuple[subprocess.Popen[str], int]]) -> None:

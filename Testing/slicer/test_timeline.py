@@ -69,7 +69,8 @@ def test_a_row_for_each_layer_with_a_line_where_it_is_in_view(timeline: Timeline
     def span(frames: list[int], row: float) -> list[tuple[float, float]]:
         return [(pytest.approx(0.04 * (frame + side)), row) for frame in frames for side in (0, 1)]
 
-    assert list(drawn) == ["Left forceps", "Instrument 2", "Instrument 3", "frame on show"]
+    assert list(drawn) == ["Left forceps", "Instrument 2", "Instrument 3", "all frames", "frame on show"]
+    assert drawn["all frames"] == span([0, 1, 2, 3, 4, 5], 0)
     assert drawn["Left forceps"] == span([0, 1, 2, 3, 4, 5], 1)
     assert drawn["Instrument 2"] == span([0, 1, 2, 3, 4, 5], 2)
     assert drawn["Instrument 3"] == span([1, 3, 5], 3)
@@ -156,9 +157,9 @@ def test_layer_edits_are_edits_of_the_plot(shown: CaseScene, timeline: Timeline)
     LayerEdits(shown).rename(2, "Sucker")
     timeline.refresh()
 
-    assert list(lines(timeline)) == ["Left forceps", "Sucker", "frame on show"]
+    assert list(lines(timeline)) == ["Left forceps", "Sucker", "all frames", "frame on show"]
     assert [row[0] for row in cells(timeline.table)] == ["Left forceps", "Sucker"]
-    assert shown.scene.GetNumberOfNodesByClass("vtkMRMLPlotSeriesNode") == 3
+    assert shown.scene.GetNumberOfNodesByClass("vtkMRMLPlotSeriesNode") == 4
 
 
 def test_it_covers_the_whole_case_and_not_the_window(shown: CaseScene, timeline: Timeline) -> None:
@@ -179,7 +180,7 @@ def test_a_case_without_masks_has_an_empty_timeline(mrml: Mrml, case: Case, tmp_
     timeline.refresh()
 
     assert cells(timeline.table) == []
-    assert list(lines(timeline)) == ["frame on show"]
+    assert list(lines(timeline)) == ["all frames", "frame on show"]
 
 
 def test_the_nodes_are_found_again_in_a_saved_scene(

@@ -13,7 +13,7 @@ import vtk
 from mrml import Mrml
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from standin import ctk_widgets, loader, mrml_widgets, parameter_node, pythonqt, scripted_module
+from standin import ctk_widgets, loader, mrml_widgets, parameter_node, plots, pythonqt, scripted_module
 from standin.pythonqt import FileDialog, Manners, qt
 
 
@@ -38,6 +38,8 @@ class _SliceWidget:
 class _LayoutManager:
     def __init__(self, mrml: Mrml) -> None:
         self._red = _SliceWidget(mrml)
+        self._plot = plots.PlotWidget(mrml)
+        self.plotViewCount = 1
         self.layout = 0
 
     def setLayout(self, layout: int) -> None:  # noqa: N802
@@ -53,6 +55,10 @@ class _LayoutManager:
 
     def sliceWidget(self, _name: str) -> _SliceWidget:  # noqa: N802
         return self._red
+
+    def plotWidget(self, place: int) -> plots.PlotWidget:  # noqa: N802
+        assert place < self.plotViewCount
+        return self._plot
 
 
 class Application(Manners, QtCore.QObject):
@@ -171,10 +177,10 @@ class Desk:
         patch.setattr(slicer.util, "getModuleWidget", lambda _name: self.widget)
         for name, kind in mrml_widgets.WIDGETS.items():
             patch.setattr(slicer, name, kind, raising=False)
-        plots = slicer.vtkSlicerPlotsLogic()
-        plots.SetMRMLApplicationLogic(mrml.application)
-        plots.SetMRMLScene(mrml.scene)
-        slicer.modules.plots = SimpleNamespace(logic=lambda: plots)
+        charts = slicer.vtkSlicerPlotsLogic()
+        charts.SetMRMLApplicationLogic(mrml.application)
+        charts.SetMRMLScene(mrml.scene)
+        slicer.modules.plots = SimpleNamespace(logic=lambda: charts)
         self.window = qt.QMainWindow()
         self.window.setObjectName("qSlicerMainWindow")
         self._load(module, patch)
