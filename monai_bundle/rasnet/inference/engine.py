@@ -12,13 +12,17 @@ from torch import Tensor
 from rasnet.inference.frames import FrameBatch, FrameBatches
 from rasnet.inference.pipeline import report_end
 from rasnet.inference.sink import CaseSink
+from rasnet.inference.transfer import download, upload
 
 
 def prepare_frames(
     batch: FrameBatch, device: str | torch.device | None = None, non_blocking: bool = False, **_: Any
 ) -> tuple[Tensor, None]:
-    """Give an engine its input: frames as a tensor, uint8 (B, H, W, 3), on the device, and no label."""
-    return torch.from_numpy(batch.rgb).to(device, non_blocking=non_blocking), None
+    """Give an engine its input: frames as a tensor, uint8 (B, H, W, 3), on the device, and no label.
+
+    They are uploaded in the same way whatever ``non_blocking`` says, which MONAI's engines pass.
+    """
+    return upload(batch.rgb, torch.device(device or "cpu")), None
 
 
 class CaseHandler:
@@ -51,7 +55,7 @@ class CaseHandler:
 
     def _write(self, engine: Engine) -> None:
         classes, uncertainty = engine.state.output["pred"]
-        self.sink.write(engine.state.batch, classes.cpu().numpy(), uncertainty.float().cpu().numpy())
+        self.sink.write(engine.state.batch, download(classes), download(uncertainty))
 
     def _complete(self, engine: Engine) -> None:
         self._writing.close()

@@ -1,0 +1,70 @@
+"""A recording gives what its segmenter gives, for any number of frames; these tests need a CUDA GPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from rasnet.bundle import weights_path
+from rasnet.inference import RecordedSegmenter, TorchBackend, place
+from rasnet.inference.recorded import _Recording
+from rasnet.inference.torch_backend import load_segmenter
+from rasnet.synthetic import random_frames
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+
+
+@pytest.fixture(scope="module")
+def frames() -> torch.Tensor:
+    pictures = [frame.rgb for frame in random_frames(5, size=(256, 320), seed=3, device="cuda")]
+    return torch.from_numpy(np.stack(pictures)).cuda()
+
+
+@pytest.fixture
+def recorded() -> RecordedSegmenter:
+    return RecordedSegmenter(place(load_segmenter(weights_path()), "cuda"))
+
+
+@torch.inference_mode()
+def test_a_recording_gives_what_its_segmenter_gives(recorded: RecordedSegmenter, frames: torch.Tensor) -> None:
+    wanted, given = recorded.segmenter(frames), recorded(frames)
+    assert (wanted.classes > 0).any()
+    assert (wanted.classes == given.classes).float().mean() > 0.999  # half precision, in another order
+    assert torch.allclose(wanted.uncertainty, given.uncertainty, atol=0.01)
+
+
+@torch.inference_mode()
+def test_fewer_frames_and_other_sizes(recorded: RecordedSegmenter, frames: torch.Tensor) -> None:
+    whole = recorded(frames)
+    part = recorded(frames[:2])
+    assert torch.equal(part.classes, whole.classes[:2])
+    assert torch.equal(whole.classes, recorded(frames).classes)  # a caller's result is not overwritten
+    other = recorded(frames[:, :200, :260].contiguous())
+    assert other.classes.shape == (5, 200, 260)
+
+
+@torch.inference_mode()
+def test_a_gpu_that_is_too_small_takes_smaller_batches(
+    recorded: RecordedSegmenter, frames: torch.Tensor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = recorded(frames).classes
+    begin = _Recording.__init__
+
+    def run_out_of_memory(self: _Recording, segmenter: object, shape: tuple[int, ...], wished: int) -> None:
+        if shape[0] > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        begin(self, segmenter, shape, wished)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(_Recording, "__init__", run_out_of_memory)
+    small = RecordedSegmenter(recorded.segmenter)
+    assert (small(frames).classes == whole).float().mean() > 0.999
+    assert "trying 2" in caplog.text
+
+
+def test_the_backend_gives_arrays(frames: torch.Tensor) -> None:
+    classes, uncertainty = TorchBackend(weights_path(), "cuda")(frames.cpu().numpy())
+    assert classes.dtype == np.uint8
+    assert classes.shape == (5, 256, 320)
+    assert uncertainty.dtype == np.float32
+    assert uncertainty.shape == (5, 3)

@@ -1,0 +1,126 @@
+"""The segmenter on a GPU as a CUDA graph: some 300 kernels that one call starts."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import threading
+
+import torch
+from torch import Tensor, nn
+
+from rasnet.errors import RASNetError
+from rasnet.inference.segmenter import Prediction, Segmenter
+from rasnet.networks.folding import fold_batch_norms
+
+_logger = logging.getLogger(__name__)
+
+# Runs before a recording, in which cuDNN measures its kernels for these shapes and the allocator finds its memory.
+_WARM_UP = 3
+
+
+class RecordedSegmenter(nn.Module):
+    """Runs a segmenter on a CUDA device from a recording of its kernels, in half precision.
+
+    The first frames of a size are recorded, which takes a second or so; from then on Python starts one graph instead
+    of every kernel. Fewer frames than were recorded run in a part of the same buffers. If the device's memory does
+    not hold a batch, smaller batches are recorded, and a warning is logged.
+
+    Args:
+        segmenter: on a CUDA device, in evaluation mode. Its weights may still be loaded after this; they are read, and
+            its batch normalisations folded, at the first call.
+
+    Examples:
+        >>> segmenter = RecordedSegmenter(place(Segmenter(RASNet(3)), "cuda"))  # doctest: +SKIP
+    """
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        super().__init__()
+        self.segmenter = segmenter
+        self._folded: Segmenter | None = None
+        self._recording: _Recording | None = None
+        self._lock = threading.Lock()  # its buffers belong to one caller at a time
+
+    def forward(self, frames: Tensor) -> Prediction:
+        """Segment pictures of one size.
+
+        Args:
+            frames: uint8 (B, H, W, 3), on the device or in pinned memory.
+
+        Returns:
+            Classes and uncertainty, as `Segmenter` gives them, on the device; the caller's own.
+
+        Raises:
+            RASNetError: not even one frame fits into the device's memory.
+        """
+        with self._lock:
+            if self._recording is None or not self._recording.takes(frames):
+                self._recording = None  # first, so that its memory can be used again
+                self._recording = self._record(frames)
+            predictions = [self._recording(chunk) for chunk in frames.split(self._recording.batch_size)]
+        return Prediction(*map(torch.cat, zip(*predictions, strict=True)))
+
+    def _record(self, frames: Tensor) -> _Recording:
+        if self._folded is None:
+            self._folded = _fold(self.segmenter)
+        batch_size = wished = len(frames)
+        while True:
+            try:
+                return _Recording(self._folded, (batch_size, *frames.shape[1:]), wished)
+            except torch.OutOfMemoryError as error:
+                torch.cuda.empty_cache()
+                height, width = frames.shape[1:3]
+                if batch_size == 1:
+                    raise RASNetError(
+                        f"the GPU's free memory does not hold one frame of {width}x{height}; "
+                        "end other programs that use the GPU, or choose --device cpu"
+                    ) from error
+                batch_size //= 2
+                _logger.warning(
+                    "the GPU's memory does not hold that many frames of %dx%d at once; trying %d",
+                    width,
+                    height,
+                    batch_size,
+                )
+
+
+class _Recording:
+    """The kernels for one shape of frames, with the memory that they read and write.
+
+    Attributes:
+        batch_size: most frames that fit.
+    """
+
+    def __init__(self, segmenter: Segmenter, shape: tuple[int, ...], wished: int) -> None:
+        self.batch_size = shape[0]
+        self._wished = wished
+        self._frames = torch.zeros(shape, dtype=torch.uint8, device=segmenter.mean.device)
+        self._graph = torch.cuda.CUDAGraph()
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, benchmark=True):
+            with torch.cuda.stream(stream):
+                for _ in range(_WARM_UP):
+                    segmenter(self._frames)
+            torch.cuda.current_stream().wait_stream(stream)
+            with torch.cuda.graph(self._graph):
+                self._prediction: Prediction = segmenter(self._frames)
+
+    def takes(self, frames: Tensor) -> bool:
+        """Whether frames have the recorded size, and are not more than were wished for when it was recorded."""
+        return frames.shape[1:] == self._frames.shape[1:] and len(frames) <= self._wished
+
+    def __call__(self, frames: Tensor) -> Prediction:
+        count = len(frames)
+        self._frames[:count].copy_(frames, non_blocking=True)
+        self._graph.replay()
+        # The next replay writes into the same memory.
+        return Prediction(*(figure[:count].clone() for figure in self._prediction))
+
+
+def _fold(segmenter: Segmenter) -> Segmenter:
+    """Copy a segmenter, with batch normalisations folded in float32, and convolutions in half precision."""
+    folded = copy.deepcopy(segmenter).float()
+    folded.network = fold_batch_norms(folded.network)
+    # torch documents the keyword, its type stubs do not
+    return folded.half().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
