@@ -10,29 +10,44 @@ import numpy as np
 import pytest
 import torch
 from moving import HEIGHT, WIDTH, make_moving_case, picture, true_mask, true_parts
+from type_models import write_type_model
 from typer.testing import CliRunner
 
-from rasnet.adaptation import adapt, adapting, case_weights, holding_back, learning, read_record
+from rasnet.adaptation import (
+    adapt,
+    adapting,
+    case_weights,
+    holding_back,
+    learning,
+    old_predictions,
+    read_record,
+    repredicting,
+)
 from rasnet.adaptation.holding_back import divide, judge
-from rasnet.adaptation.learning import ask_parent, fine_tune
+from rasnet.adaptation.learning import fine_tune
+from rasnet.adaptation.replay import ask_parent
 from rasnet.bundle import file_sha256, weights_path
 from rasnet.case import Case, FrameRow, ModelInfo
 from rasnet.cli import app
 from rasnet.datasets.example import Example
 from rasnet.errors import RASNetError
 from rasnet.inference import Segmenter, TorchBackend, segment_video
-from rasnet.inference.torch_backend import load_segmenter
+from rasnet.inference.torch_backend import Model, load_model
 from rasnet.progress import SilentProgress
 
 FRAMES, PEOPLE = 10, (0, 2, 4, 6, 8, 9)
 NOTHING = np.zeros((HEIGHT, WIDTH), np.uint8)
 
 
-def small_parent(weights: Path | None = None) -> Segmenter:
-    """The released network with an input no larger than the test's pictures."""
-    segmenter = load_segmenter(weights or weights_path())
-    segmenter.pixels = HEIGHT * WIDTH
-    return segmenter
+def small_model(weights: Path) -> Model:
+    """A network with an input no larger than the test's pictures."""
+    model = load_model(weights)
+    model.segmenter.pixels = HEIGHT * WIDTH
+    return model
+
+
+def small_parent() -> Segmenter:
+    return small_model(weights_path()).segmenter
 
 
 def row(index: int, pts: float) -> FrameRow:
@@ -42,11 +57,12 @@ def row(index: int, pts: float) -> FrameRow:
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few steps and few scenes on tiny pictures; frames 0.08 s apart count as different places."""
-    monkeypatch.setattr(adapting, "load_segmenter", small_parent)
+    monkeypatch.setattr(adapting, "load_model", small_model)
     monkeypatch.setattr(learning, "STEPS", 2)
     monkeypatch.setattr(holding_back, "PLACE_S", 0.05)
     monkeypatch.setattr(adapting, "_STILLS", 2)
     monkeypatch.setattr(adapting, "_OWN", 2)
+    monkeypatch.setattr(adapting, "_TIMES", 1)
     monkeypatch.setattr(adapting, "_EXAM_STILLS", 2)
 
 
@@ -106,13 +122,15 @@ class TestLearning:
         parent = small_parent()
         before = {name: value.clone() for name, value in parent.state_dict().items()}
         examples = [Example(picture(index), true_parts(index)) for index in (0, 5, 10)]
-        child = fine_tune(parent, examples, [], most_seconds=60, progress=SilentProgress())
+        child = fine_tune(parent, examples, None, most_seconds=60, progress=SilentProgress())
         assert np.mean(judge(child, examples, parent.pixels)) > np.mean(judge(parent.network, examples, parent.pixels))
         assert all(torch.equal(before[name], value) for name, value in parent.state_dict().items())
 
     def test_statistics_and_encoder_stay_the_parents(self) -> None:
         parent = small_parent()
-        child = fine_tune(parent, [Example(picture(0), true_parts(0))], [], most_seconds=60, progress=SilentProgress())
+        child = fine_tune(
+            parent, [Example(picture(0), true_parts(0))], None, most_seconds=60, progress=SilentProgress()
+        )
         changed = {
             n for n, value in child.state_dict().items() if not torch.equal(value, parent.network.state_dict()[n])
         }
@@ -121,14 +139,37 @@ class TestLearning:
 
     def test_empty_frames_leave_a_finite_network(self) -> None:
         parent = small_parent()
-        replay = ask_parent(parent, [picture(3)], sure=False)
-        child = fine_tune(parent, [Example(picture(0), NOTHING)], replay, most_seconds=60, progress=SilentProgress())
+        memory = ask_parent(parent, [picture(3)], (HEIGHT, WIDTH))
+        child = fine_tune(parent, [Example(picture(0), NOTHING)], memory, most_seconds=60, progress=SilentProgress())
         assert all(torch.isfinite(value).all() for value in child.state_dict().values())
 
     def test_it_ends_when_its_time_is_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(learning, "STEPS", 10_000)
         parent = small_parent()
-        fine_tune(parent, [Example(picture(0), true_parts(0))], [], most_seconds=0.1, progress=SilentProgress())
+        fine_tune(parent, [Example(picture(0), true_parts(0))], None, most_seconds=0.1, progress=SilentProgress())
+
+
+class TestMemory:
+    def test_each_picture_is_changed_otherwise_and_the_parent_asked(self) -> None:
+        parent = small_parent()
+        memory = ask_parent(parent, [picture(0), picture(9)], (96, 128), times=3)
+        assert memory.pictures.shape == (6, 3, 96, 128)
+        assert len({round(float(one.mean()), 4) for one in memory.pictures}) == 6
+        with torch.no_grad():
+            assert torch.allclose(memory.wanted, parent.network(memory.pictures).softmax(dim=1), atol=1e-4)
+
+    def test_it_holds_the_child_near_the_parent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(learning, "STEPS", 8)
+        parent = small_parent()
+        examples = [Example(picture(index), true_parts(index)) for index in (0, 5, 10)]
+        elsewhere = ask_parent(parent, [picture(3, scene=1)], (HEIGHT, WIDTH), times=4)
+        far = []
+        for memory in (None, elsewhere):
+            child = fine_tune(parent, examples, memory, most_seconds=60, progress=SilentProgress())
+            with torch.no_grad():
+                said = child(elsewhere.pictures).softmax(dim=1)
+            far.append(float((said - elsewhere.wanted).abs().mean()))
+        assert far[1] < far[0] / 2
 
 
 class TestJudge:
@@ -180,6 +221,45 @@ class TestAdapt:
         assert "stays as it was" in done.why
         assert state(case) == before
         assert case_weights(case.folder) is None
+
+    def test_what_a_kill_left_half_predicted_the_next_run_finishes(
+        self, case: Case, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(adapting, "LEAST_GAIN", -2.0)  # whatever it learns is kept
+        monkeypatch.setattr(adapting, "MOST_LOSS", 1.0)
+        correct(case)
+        old = [row.index for row in case.frames() if row.status == "predicted"]
+
+        def killed(case: Case, backend: TorchBackend, progress: SilentProgress) -> int:
+            repredicting.repredict(case, backend, progress, old[:1])
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(adapting, "repredict", killed)
+            with pytest.raises(KeyboardInterrupt):
+                adapt(case)
+        assert old_predictions(case) == old[1:]
+
+        monkeypatch.setattr(adapting, "LEAST_GAIN", 2.0)  # no second child: what is left is predicted all the same
+        with Case.open(shutil.copytree(case.folder, case.folder.with_name("copy"))) as copy:
+            done = adapt(copy)
+            assert (done.kept, done.predicted, old_predictions(copy)) == (False, len(old) - 1, [])
+        with case.open_source() as source:
+            segment_video(source, case.folder, device="cpu")
+        assert old_predictions(case) == []
+        assert [row.index for row in case.frames() if row.status == "corrected"] == list(PEOPLE)
+
+    def test_it_does_not_change_the_model_under_a_program_that_predicts(self, case: Case) -> None:
+        correct(case)
+        with case.writer(), pytest.raises(RASNetError, match="another program is writing predictions"):
+            adapt(case)
+
+    def test_weights_of_other_classes_are_refused(self, case: Case, tmp_path: Path) -> None:
+        weights = write_type_model(tmp_path / "types.pt")
+        correct(case)
+        case.remember_model(ModelInfo("types", file_sha256(weights), "torch"), who="test")
+        with pytest.raises(RASNetError, match=r"knows the labels 'endovis2017_types', and .* 'instrument_parts'"):
+            adapt(case, weights=weights)
 
     def test_nothing_to_learn_from_is_refused(self, case: Case) -> None:
         with pytest.raises(RASNetError, match="nothing to learn from"):

@@ -1,6 +1,7 @@
 """`rasnet convert`: the ONNX file and the OpenVINO files that it writes."""
 
 import hashlib
+import json
 import math
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from rasnet.inference.onnx_export import any_network_size, resampling_weights
 from rasnet.inference.openvino_backend import shrink
 from rasnet.inference.openvino_model import read_about
 from rasnet.inference.quantization import calibration_pictures, quantize
+from rasnet.labels import LabelSchema
 from rasnet.progress import SilentProgress
 from rasnet.video import open_source
 
@@ -126,6 +128,8 @@ class TestOpenVino:
     @pytest.mark.parametrize("precision", ["fp32", "int8"])
     def test_says_what_it_was_made_from(self, precision: str, request: pytest.FixtureRequest) -> None:
         about = read_about(request.getfixturevalue(f"openvino_{precision}"))
+        schema = LabelSchema.from_json(json.loads(about.pop("label_schema")))
+        assert schema == LabelSchema.load("instrument_parts")
         assert about == {"weights_sha256": file_sha256(weights_path()), "precision": precision, "pixels": "81920"}
 
     def test_fp16_is_half_as_large_and_gives_the_same(

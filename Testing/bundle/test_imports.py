@@ -38,6 +38,9 @@ LIGHT = (
     "rasnet.inference.frames",
     "rasnet.inference.sink",
     "rasnet.inference.pipeline",
+    "rasnet.inference.many",
+    "rasnet.inference.ray_cluster",
+    "rasnet.inference.live",
     "rasnet.cli",
 )
 

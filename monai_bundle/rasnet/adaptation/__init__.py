@@ -13,15 +13,26 @@ if TYPE_CHECKING:
     from rasnet.adaptation.adapting import Adaptation, adapt
     from rasnet.adaptation.model_file import case_weights
     from rasnet.adaptation.record import AdaptationRecord, read_record
+    from rasnet.adaptation.repredicting import old_predictions, repredict
 
 _MODULES = {
     "Adaptation": "adapting",
     "AdaptationRecord": "record",
     "adapt": "adapting",
     "case_weights": "model_file",
+    "old_predictions": "repredicting",
     "read_record": "record",
+    "repredict": "repredicting",
 }
 
-__all__ = ["Adaptation", "AdaptationRecord", "adapt", "case_weights", "read_record"]
+__all__ = [
+    "Adaptation",
+    "AdaptationRecord",
+    "adapt",
+    "case_weights",
+    "old_predictions",
+    "read_record",
+    "repredict",
+]
 
 __getattr__ = lazy_names(__name__, _MODULES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -11,10 +11,11 @@ import numpy as np
 import torch
 
 from rasnet.adaptation.holding_back import LEAST_GAIN, MOST_LOSS, divide, judge
-from rasnet.adaptation.learning import Replay, ask_parent, fine_tune
+from rasnet.adaptation.learning import fine_tune
 from rasnet.adaptation.model_file import case_weights
 from rasnet.adaptation.record import AdaptationRecord, write_model
-from rasnet.adaptation.repredicting import repredict
+from rasnet.adaptation.replay import Memory, ask_parent
+from rasnet.adaptation.repredicting import check_nobody_writes, old_predictions, repredict
 from rasnet.bundle import file_sha256, weights_path
 from rasnet.case import Case, FrameRow, ModelInfo
 from rasnet.case.journal import current_user
@@ -24,14 +25,14 @@ from rasnet.errors import RASNetError
 from rasnet.inference.backend import Device
 from rasnet.inference.network_input import network_size
 from rasnet.inference.segmenter import Segmenter
-from rasnet.inference.torch_backend import TorchBackend, load_segmenter, select_device
+from rasnet.inference.torch_backend import Model, TorchBackend, load_model, select_device
 from rasnet.progress import Progress, SilentProgress
 from rasnet.synthetic import random_frames
 
 MOST_SECONDS = 150.0
 """That the learning itself may take, whatever the machine."""
 
-_STILLS, _OWN = 8, 12  # synthetic scenes and frames of the case that the parent's word is kept about
+_STILLS, _OWN, _TIMES = 24, 12, 3  # synthetic scenes, frames of the case and forms of each to keep the parent's word of
 _EXAM_STILLS = 6  # other scenes, with their true masks, to see what was forgotten
 
 
@@ -76,7 +77,8 @@ def adapt(
 
     A quarter of these frames is held back. The new weights are kept only if they segment the frames held back better
     than the old ones, and synthetic scenes not worse; then they are the case's model, and every ``predicted`` frame
-    is predicted anew. Otherwise nothing changes. Frames of a person stay as they are, always.
+    is predicted anew. If that is interrupted, the next `adapt`, or `rasnet.inference.segment_video`, finishes it.
+    Otherwise nothing changes. Frames of a person stay as they are, always.
 
     Args:
         case: to learn from; its video must be where it was.
@@ -90,13 +92,15 @@ def adapt(
 
     Raises:
         RASNetError: there is too little to learn from, the weights are not those that the case was segmented with,
-            or the video is gone.
+            the video is gone, or another program is writing predictions into the case.
     """
     progress = progress or SilentProgress()
     who = who or current_user()
+    check_nobody_writes(case)
     division = divide(_answered(case))
     parent = _parent_weights(case, weights)
-    segmenter = load_segmenter(parent).to(select_device(device))
+    model = _load_parent(case, parent)
+    segmenter = model.segmenter.to(select_device(device))
     learn = _read(case, division.learn)
     if not any((example.mask > 0).any() for example in learn):
         raise RASNetError(
@@ -106,7 +110,7 @@ def adapt(
     stills = _stills(_EXAM_STILLS, learn[0], segmenter, seed=1) if case.info.schema.name == "instrument_parts" else []
     old_scores = [judge(segmenter.network, asked, segmenter.pixels) for asked in (exam, stills)]
     network = fine_tune(
-        segmenter, learn, _replay(case, segmenter, learn[0]), most_seconds=MOST_SECONDS, progress=progress
+        segmenter, learn, _memory(case, segmenter, learn[0]), most_seconds=MOST_SECONDS, progress=progress
     )
     new_scores = [judge(network, asked, segmenter.pixels) for asked in (exam, stills)]
     (before, elsewhere_before), (after, elsewhere_after) = (
@@ -116,13 +120,15 @@ def adapt(
     learnt, held_back = (tuple(row.index for row in rows) for rows in division)
     outcome = Adaptation(kept, why, learnt, held_back, before, after, elsewhere_before, elsewhere_after)
     if not kept:
-        progress.finish(kept=False, before=before, after=after)
-        return outcome
+        predicted = _finish_earlier(case, parent, device, progress)
+        progress.finish(kept=False, before=before, after=after, predicted=predicted)
+        return replace(outcome, predicted=predicted)
+    check_nobody_writes(case)
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     record = AdaptationRecord(
         file_sha256(parent), case.info.source.fingerprint, learnt, held_back, before, after, who, now
     )
-    path, sha256 = write_model(case.folder, network, record)
+    path, sha256 = write_model(case.folder, network, record, model.description)
     backend = TorchBackend(path, device)
     case.remember_model(ModelInfo(_model_name(case), sha256, backend.name), who=who)
     for other in path.parent.glob("*.pt"):
@@ -130,7 +136,7 @@ def adapt(
             other.unlink()
     predicted = repredict(case, backend, progress)
     progress.finish(kept=True, before=before, after=after, predicted=predicted)
-    return Adaptation(kept, why, learnt, held_back, before, after, elsewhere_before, elsewhere_after, predicted, path)
+    return replace(outcome, predicted=predicted, weights=path)
 
 
 def _answered(case: Case) -> list[FrameRow]:
@@ -161,13 +167,36 @@ def _read(case: Case, rows: list[FrameRow]) -> list[Example]:
     ]
 
 
-def _replay(case: Case, segmenter: Segmenter, like: Example) -> list[Replay]:
-    """Synthetic scenes, and the frames of the case that the parent is surest of."""
+def _load_parent(case: Case, weights: Path) -> Model:
+    """Load the parent, if it speaks of the same classes as the case."""
+    model = load_model(weights)
+    if model.schema != case.info.schema:
+        raise RASNetError(
+            f"{weights} knows the labels '{model.schema.name}', and {case.folder} is a case of the labels "
+            f"'{case.info.schema.name}'; give weights of these with --weights"
+        )
+    return model
+
+
+def _finish_earlier(case: Case, weights: Path, device: Device, progress: Progress) -> int:
+    """Predict anew what an interrupted run has left to the case's model; how many frames it was."""
+    left = old_predictions(case)
+    return repredict(case, TorchBackend(weights, device), progress, left) if left else 0
+
+
+def _memory(case: Case, segmenter: Segmenter, like: Example) -> Memory:
+    """Synthetic scenes and frames of the case, changed by strong augmentation, and what the parent says of them."""
     scenes = [still.rgb for still in _stills(_STILLS, like, segmenter, seed=0)]
-    rows = [row for row in case.frames() if row.status == "predicted" and row.uncertainty is not None]
-    surest = sorted(rows, key=lambda row: row.uncertainty or 0.0)[: max(_OWN, len(rows) // 2)]
-    spread = sorted(surest, key=lambda row: row.pts)[:: max(1, len(surest) // _OWN)][:_OWN]
-    return ask_parent(segmenter, scenes, sure=False) + ask_parent(segmenter, _pictures(case, spread), sure=True)
+    rows = sorted((row for row in case.frames() if row.status == "predicted"), key=lambda row: row.pts)
+    own = _pictures(case, rows[len(rows) // (2 * _OWN) :: max(1, len(rows) // _OWN)][:_OWN])
+    height, width = like.rgb.shape[:2]
+    size = network_size(height, width, segmenter.pixels)
+    parts = [
+        ask_parent(segmenter, pictures, size, times=times, seed=seed)
+        for seed, (pictures, times) in enumerate(((own, _TIMES), (scenes, 1)))
+        if pictures
+    ]
+    return Memory(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
 
 
 def _pictures(case: Case, rows: Sequence[FrameRow]) -> list[np.ndarray]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from itertools import islice
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rasnet.adaptation.replay import ROOM, Memory
 from rasnet.datasets.example import Example
 from rasnet.datasets.light_augmentation import LightAugmentation
 from rasnet.inference.network_input import network_size
@@ -30,48 +31,14 @@ LEARNING_RATE = 1e-4
 
 _WARM_UP = 0.25  # of the steps: AdamW's first ones, whose size is the learning rate whatever the gradient, do harm
 
-_PERSON, _REPLAY = 3, 1  # pictures of a step
-_ROOM = 1.25  # of the pictures that are kept, a side, over the network's input: for turning and zooming
-_SURE = 0.9  # probability from which the parent's word about a frame of the case is worth keeping
-
-
-class Replay(NamedTuple):
-    """A picture, and what the parent says of it.
-
-    Attributes:
-        picture: float (3, h, w), normalised.
-        wanted: float (C, h, w), class probabilities.
-        weight: float (h, w), 0 where the parent's word does not count.
-    """
-
-    picture: Tensor
-    wanted: Tensor
-    weight: Tensor
-
-
-@torch.no_grad()
-def ask_parent(segmenter: Segmenter, pictures: Sequence[npt.NDArray[np.uint8]], *, sure: bool) -> list[Replay]:
-    """Let the parent say what must not be forgotten.
-
-    Args:
-        segmenter: the parent.
-        pictures: uint8 (H, W, 3).
-        sure: count only pixels that the parent is sure of.
-    """
-    device = next(segmenter.parameters()).device
-    asked = []
-    for picture in pictures:
-        prepared = segmenter.prepare(torch.from_numpy(np.ascontiguousarray(picture))[None].to(device))
-        wanted = segmenter.network(prepared).float().softmax(dim=1)[0]
-        most = wanted.amax(dim=0)
-        asked.append(Replay(prepared[0], wanted, (most >= _SURE).float() if sure else torch.ones_like(most)))
-    return asked
+_PERSON, _REPLAY = 2, 2  # pictures of a step
+_KEEP = 8.0  # weight of saying what the parent says, against fitting the person's frames
 
 
 def fine_tune(
     segmenter: Segmenter,
     examples: Sequence[Example],
-    replay: Sequence[Replay],
+    memory: Memory | None,
     *,
     most_seconds: float,
     seed: int = 0,
@@ -79,16 +46,17 @@ def fine_tune(
 ) -> nn.Module:
     """Teach a copy of a network some frames.
 
-    Each step shows frames of the person, turned, flipped, zoomed and in other light, for the paper's loss, and one
-    picture of which the child is to say what the parent says (learning without forgetting: Z. Li and D. Hoiem, ECCV
-    2016). Statistics of batch norm stay the parent's: those of a handful of alike frames would ruin the network. The
-    encoder stays as it is too, so that the few frames cannot bend what it sees.
+    Each step shows frames of the person, turned, flipped, zoomed and in other light, for the paper's loss, and as many
+    pictures of which the child is to say what the parent says. Statistics of batch norm stay the parent's: those of a
+    handful of alike frames would ruin the network. The encoder stays as it is too, so that the few frames cannot bend
+    what it sees.
 
     Args:
         segmenter: the parent; it stays as it is.
         examples: frames to learn from, all of one size.
-        replay: pictures to say of what the parent says.
-        most_seconds: it ends after them, however far it is.
+        memory: pictures to say of what the parent says.
+        most_seconds: it ends after them; a machine that is too slow for all steps makes fewer, with the same rise and
+            fall of the learning rate.
         seed: of draws.
         progress: told of every step.
 
@@ -97,38 +65,52 @@ def fine_tune(
     """
     network = copy.deepcopy(segmenter.network).eval()
     network.requires_grad_(True)
-    network.encoder.requires_grad_(False)
+    if isinstance(encoder := getattr(network, "encoder", None), nn.Module):
+        encoder.requires_grad_(False)
     device = next(network.parameters()).device
     optimizer = torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], LEARNING_RATE, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=STEPS + 1, pct_start=_WARM_UP)
     loss_of = CrossEntropyLogJaccard()
     height, width = examples[0].rgb.shape[:2]
     size = network_size(height, width, segmenter.pixels)
     pictures = _Pictures(examples, size, seed, device)
-    draws = torch.Generator().manual_seed(seed)
-    end = time.monotonic() + most_seconds
+    turns = _turns(len(memory.pictures), torch.Generator().manual_seed(seed)) if memory else iter(())
+    began = time.monotonic()
     progress.start("learn", STEPS)
-    for _ in range(STEPS):
+    for step in range(STEPS):
+        share = max((step + 1) / (STEPS + 1), (time.monotonic() - began) / most_seconds)
+        if share >= 1:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * _rate(share)
         inputs, labels = next(pictures)
-        old = [replay[int(torch.randint(len(replay), (), generator=draws))] for _ in range(_REPLAY if replay else 0)]
         loss = loss_of(network(inputs), labels)
-        for memory in old:
-            loss = loss + _forgotten(network(memory.picture[None])[0], memory) / len(old)
+        if memory is not None:
+            old = list(islice(turns, _REPLAY))
+            loss = loss + _KEEP * _forgotten(network(memory.pictures[old]), memory.wanted[old])
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
-        schedule.step()
         progress.advance()
-        if time.monotonic() > end:
-            break
     return network.requires_grad_(False)
 
 
-def _forgotten(scores: Tensor, memory: Replay) -> Tensor:
-    """Cross entropy of the child's word with the parent's, over the pixels that count."""
-    losses = -(memory.wanted * F.log_softmax(scores.float(), dim=0)).sum(dim=0)
-    return (losses * memory.weight).sum() / memory.weight.sum().clamp_min(1)
+def _rate(share: float) -> float:
+    """Of the highest learning rate, after a share of the learning; both 0 to 1."""
+    if share < _WARM_UP:
+        return (1 - math.cos(math.pi * share / _WARM_UP)) / 2
+    return (1 + math.cos(math.pi * (share - _WARM_UP) / (1 - _WARM_UP))) / 2
+
+
+def _forgotten(scores: Tensor, wanted: Tensor) -> Tensor:
+    """Mean cross entropy of the child's word, class scores, with the parent's, probabilities, both (N, C, h, w)."""
+    return -(wanted * F.log_softmax(scores.float(), dim=1)).sum(dim=1).mean()
+
+
+def _turns(count: int, draws: torch.Generator) -> Iterator[int]:
+    """Numbers below `count`, each as often as any other, for ever."""
+    while True:
+        yield from torch.randperm(count, generator=draws).tolist()
 
 
 class _Pictures(Iterator[tuple[Tensor, Tensor]]):
@@ -142,7 +124,7 @@ class _Pictures(Iterator[tuple[Tensor, Tensor]]):
     """
 
     def __init__(self, examples: Sequence[Example], size: tuple[int, int], seed: int, device: torch.device) -> None:
-        canvas = round(size[1] * _ROOM), round(size[0] * _ROOM)
+        canvas = round(size[1] * ROOM), round(size[0] * ROOM)
         shown = [cv2.resize(example.rgb, canvas, interpolation=cv2.INTER_AREA) for example in examples]
         masks = [cv2.resize(example.mask, canvas, interpolation=cv2.INTER_NEAREST) for example in examples]
         self._images = torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2).contiguous().to(device)

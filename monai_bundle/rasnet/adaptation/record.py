@@ -15,6 +15,7 @@ from rasnet.bundle import file_sha256
 from rasnet.errors import RASNetError
 from rasnet.files import clear_errors
 from rasnet.networks import pack
+from rasnet.networks.checkpoints import Description, checkpoint_content
 
 _KEY = "adaptation"
 
@@ -44,8 +45,16 @@ class AdaptationRecord:
     when: str
 
 
-def write_model(folder: Path, network: nn.Module, record: AdaptationRecord) -> tuple[Path, str]:
+def write_model(
+    folder: Path, network: nn.Module, record: AdaptationRecord, description: Description | None
+) -> tuple[Path, str]:
     """Write an adapted network, packed, into a case's folder; whole or not at all.
+
+    Args:
+        folder: of the case.
+        network: what to write.
+        record: where it comes from.
+        description: of the network, as its parent's file gives it.
 
     Returns:
         The file and its SHA-256.
@@ -57,7 +66,7 @@ def write_model(folder: Path, network: nn.Module, record: AdaptationRecord) -> t
         os.close(handle)
         making = Path(name)
         try:
-            torch.save({"model": pack(network), _KEY: asdict(record)}, making)
+            torch.save(checkpoint_content(pack(network), description) | {_KEY: asdict(record)}, making)
             sha256 = file_sha256(making)
             path = weights_file(folder, sha256)
             making.replace(path)

@@ -26,10 +26,8 @@ def make_case(folder: Path, info: CaseInfo, times: npt.NDArray[np.float64]) -> D
     Raises:
         RASNetError: the folder holds something else, or the disk is full.
     """
-    _make_empty(folder)
+    prepare_folder(folder)
     with clear_errors(folder):
-        (folder / "masks").mkdir(exist_ok=True)
-        (folder / "parts").mkdir(exist_ok=True)
         database = Database.create(folder / "case.db")
         with database.transaction() as connection:
             connection.execute("INSERT INTO meta VALUES ('times', ?)", (times.tobytes(),))
@@ -42,6 +40,18 @@ def make_case(folder: Path, info: CaseInfo, times: npt.NDArray[np.float64]) -> D
             )
         info.write(folder)
     return database
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make a folder with room for masks; what a killed call of `make_case` left there goes.
+
+    Raises:
+        RASNetError: it holds something that no one may lose, or the disk is full.
+    """
+    _make_empty(folder)
+    with clear_errors(folder):
+        (folder / "masks").mkdir(exist_ok=True)
+        (folder / "parts").mkdir(exist_ok=True)
 
 
 def _make_empty(folder: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rasnet import __version__
-from rasnet.cli import annotation, commands, exchange, experiments, record
+from rasnet.cli import annotation, commands, exchange, experiments, layers, live, record
 from rasnet.cli.command import Command, examples
 
 app = typer.Typer(
@@ -43,7 +43,7 @@ def rasnet(
     """Find surgical instruments in endoscopic video."""
 
 
-_GROUPS = (commands, exchange, annotation, record, experiments)
+_GROUPS = (commands, live, layers, exchange, annotation, record, experiments)
 
 for function, lines in (entry for group in _GROUPS for entry in group.COMMANDS.items()):
     app.command(cls=Command, epilog=examples(*lines))(function)

@@ -117,7 +117,7 @@ def adapt(
         typer.echo(json.dumps({"event": "adaptation", **asdict(done)}, default=str))
         return
     typer.echo(f"{done.why}; it learnt from {len(done.learnt)} frames and was judged by {len(done.held_back)} others")
-    if done.kept:
+    if done.predicted:
         typer.echo(
             f"{done.predicted} frames are predicted anew; `rasnet propagate {case} --all` carries corrections on"
         )

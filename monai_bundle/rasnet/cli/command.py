@@ -25,6 +25,7 @@ _EXTRAS = {
     "nncf": "convert",
     "onnx": "convert",
     "matplotlib": "report",
+    "ray": "ray",
     "slicerio": "seg-nrrd",
 }
 

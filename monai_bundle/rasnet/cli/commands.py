@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from rasnet.cli.command import EXIT_USER, Stopped
+from rasnet.cli.many import AtOnceOption, ManyOption, RayOption, segment_list
 from rasnet.errors import RASNetError
 from rasnet.progress import ProgressMode, make_progress
 
@@ -43,6 +45,9 @@ def segment(
     case: Annotated[
         Path, typer.Argument(metavar="CASE", help="Folder to write; a stopped run goes on.", show_default=False)
     ],
+    many: ManyOption = False,
+    at_once: AtOnceOption = None,
+    ray: RayOption = None,
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -75,6 +80,16 @@ def segment(
 
     Frames that a person has corrected or accepted stay as they are.
     """
+    if many:
+        from rasnet.inference.archive import Wishes
+
+        wishes = Wishes(weights, device, batch_size, start, stop, step, partial(parse_roi, roi))
+        with make_progress(progress) as display:
+            said = segment_list(source, case, wishes, at_once=at_once, ray=ray, progress=display)
+        _say(said, progress)
+        return
+    if at_once is not None or ray is not None:
+        raise RASNetError("--at-once and --ray are for lists of videos; add --many")
     from rasnet.video import open_source
 
     with open_source(source) as video, make_progress(progress) as display:
@@ -270,6 +285,8 @@ COMMANDS: dict[Callable[..., None], tuple[str, ...]] = {
         "rasnet segment operation.mp4 operation.case",
         "rasnet segment operation.mp4 minute.case --start 1500 --stop 3000 --step 5",
         "rasnet segment frames/ frames.case --roi 320,28,1280,1024 --progress json",
+        "rasnet segment --many videos.txt cases/",
+        "rasnet segment --many videos.txt cases/ --ray auto",
     ),
     serve: (
         "rasnet serve operation.case",

@@ -124,18 +124,21 @@ def train(
 ) -> None:
     """Train a network on EndoVis 2017, on reviewed cases, or on both.
 
-    Cases teach types: a layer's type, said once, labels it in all frames. FOLDER/best.pt has the weights of the best
-    validation.
+    Cases teach types: a layer's type, said once, labels it in all frames. On cases alone, the training begins at the
+    released weights. FOLDER/best.pt has the weights of the best validation, for `rasnet segment --weights`.
     """
+    from rasnet.training.start import released_start
     from rasnet.training.workflow import run_training
 
     settings = dict(parse_setting(text) for text in setting or ())
+    if data is None and not {name.partition("::")[0] for name in settings} & {"network_def", "pretrained", "weights"}:
+        settings = released_start() | settings
     given = {"dataset_dir": None if data is None else str(data), "cases": [str(folder) for folder in case or ()]}
     try:
         run_training(given | settings | {"output_dir": str(output)})
     except KeyboardInterrupt as error:
         raise Stopped("stopped; run the same command again to go on") from error
-    typer.echo(f"the best weights are {output / 'best.pt'}", err=True)
+    typer.echo(f"the best weights are {output / 'best.pt'}, for `rasnet segment VIDEO CASE --weights`", err=True)
 
 
 def reproduce(
@@ -219,7 +222,7 @@ COMMANDS: dict[Callable[..., None], tuple[str, ...]] = {
     train: (
         "rasnet train --data endovis2017/ --out run",
         "rasnet train --data endovis2017/ --out run --set split=fold0 --set batch_size=32",
-        "rasnet train --case a.case --case b.case --out types --set pretrained=models/resnet50.pth",
+        "rasnet train --case a.case --case b.case --out types",
     ),
     reproduce: (
         "rasnet reproduce endovis2017/ --out reproduction",

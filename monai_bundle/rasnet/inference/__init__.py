@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from rasnet.inference.engine import CaseHandler, prepare_frames
     from rasnet.inference.export import export_model
     from rasnet.inference.frames import FrameBatch, FrameBatches
+    from rasnet.inference.live import watch
+    from rasnet.inference.many import segment_many
     from rasnet.inference.openvino_backend import OpenVinoBackend
     from rasnet.inference.pipeline import open_case, segment_video
+    from rasnet.inference.recorded import RecordedSegmenter
     from rasnet.inference.segmenter import Prediction, Segmenter
     from rasnet.inference.sink import CaseSink
     from rasnet.inference.torch_backend import TorchBackend, place
@@ -28,6 +31,7 @@ _MODULES = {
     "FrameBatches": "frames",
     "OpenVinoBackend": "openvino_backend",
     "Prediction": "segmenter",
+    "RecordedSegmenter": "recorded",
     "Segmenter": "segmenter",
     "TorchBackend": "torch_backend",
     "export_model": "export",
@@ -35,7 +39,9 @@ _MODULES = {
     "open_case": "pipeline",
     "place": "torch_backend",
     "prepare_frames": "engine",
+    "segment_many": "many",
     "segment_video": "pipeline",
+    "watch": "live",
 }
 
 __all__ = [
@@ -46,6 +52,7 @@ __all__ = [
     "FrameBatches",
     "OpenVinoBackend",
     "Prediction",
+    "RecordedSegmenter",
     "Segmenter",
     "TorchBackend",
     "export_model",
@@ -53,7 +60,9 @@ __all__ = [
     "open_case",
     "place",
     "prepare_frames",
+    "segment_many",
     "segment_video",
+    "watch",
 ]
 
 __getattr__ = lazy_names(__name__, _MODULES)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from rasnet.bundle import file_sha256, openvino_path, weights_path
 from rasnet.errors import RASNetError
 from rasnet.inference.openvino_model import read_about
+from rasnet.labels import LabelSchema
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -25,11 +26,13 @@ class Backend(Protocol):
         name: of the engine and what it runs on or in, for example ``"torch-cuda"`` or ``"openvino-int8"``.
         batch_size: a good number of frames at once.
         weights: the file that it was loaded from.
+        schema: the classes that it tells apart, in the order of their ids.
     """
 
     name: str
     batch_size: int
     weights: Path
+    schema: LabelSchema
 
     def __call__(self, rgb: npt.NDArray[np.uint8], /) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
         """Segment pictures, uint8 (B, H, W, 3): classes, uint8 (B, H, W), and uncertainty, float32 (B, C)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from rasnet.inference.onnx_export import write_onnx
 from rasnet.inference.openvino_import import import_openvino
 from rasnet.inference.openvino_model import ABOUT
 from rasnet.inference.segmenter import Segmenter, expected_dice_loss
-from rasnet.inference.torch_backend import load_segmenter
+from rasnet.inference.torch_backend import load_model
 from rasnet.progress import Progress, SilentProgress
 
 if TYPE_CHECKING:
@@ -56,10 +57,10 @@ def export_model(
         raise RASNetError("an ONNX file is float32; leave --precision and --calibrate away")
     if calibration and precision not in (None, "int8"):
         raise RASNetError("only int8 needs frames to calibrate with; leave --calibrate away")
-    segmenter = load_segmenter(weights)
-    sha256 = file_sha256(weights)
+    segmenter, schema, _ = load_model(weights)
+    about = {"weights_sha256": file_sha256(weights), "label_schema": json.dumps(schema.to_json())}
     if output.suffix == ".onnx":
-        write_onnx(segmenter, output, {"weights_sha256": sha256})
+        write_onnx(segmenter, output, about)
         return
     precision = precision or "int8"
     model = to_openvino(segmenter)
@@ -69,8 +70,7 @@ def export_model(
         from rasnet.inference.quantization import calibration_pictures, quantize
 
         model = quantize(model, calibration_pictures(calibration, segmenter.pixels, progress))
-    about = {"weights_sha256": sha256, "precision": precision, "pixels": str(segmenter.pixels)}
-    write_openvino(model, output, about)
+    write_openvino(model, output, about | {"precision": precision, "pixels": str(segmenter.pixels)})
 
 
 class NetworkOnBytes(nn.Module):

@@ -13,7 +13,7 @@ from PIL import Image
 from rasnet.errors import RASNetError
 from rasnet.inference.network_input import network_size
 from rasnet.inference.openvino_import import import_openvino
-from rasnet.inference.openvino_model import read_about
+from rasnet.inference.openvino_model import read_about, schema_of
 
 if TYPE_CHECKING:
     import openvino
@@ -33,6 +33,7 @@ class OpenVinoBackend:
         name: ``"openvino-"`` and the precision of the weights, for example ``"openvino-int8"``.
         batch_size: a good number of frames at once.
         weights: the model's path.
+        schema: the classes that it tells apart.
 
     Raises:
         RASNetError: there is no such file, or OpenVINO cannot read it.
@@ -47,6 +48,7 @@ class OpenVinoBackend:
         self._core = openvino.Core()
         self._model, about = _read(self._core, self.weights)
         self.name = f"openvino-{about['precision']}"
+        self.schema = schema_of(about)
         self._pixels = int(about["pixels"])
         self._size = (0, 0)
         self._decide = Decision((0, 0))

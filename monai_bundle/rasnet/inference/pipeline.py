@@ -57,16 +57,60 @@ def segment_video(
     progress = progress or SilentProgress()
     # Before the case: wrong weights must leave no folder behind.
     backend, reason = load_backend(weights or case_weights(folder), device)
-    case = open_case(source, folder, backend.weights, backend=backend.name, start=start, stop=stop, step=step, roi=roi)
+    case = open_case(
+        source,
+        folder,
+        backend.weights,
+        backend=backend.name,
+        schema=backend.schema,
+        start=start,
+        stop=stop,
+        step=step,
+        roi=roi,
+    )
+    segment_missing(
+        case,
+        backend,
+        batch_size=batch_size,
+        progress=progress,
+        note=f"the network runs on {backend.name}: {reason}",
+    )
+    return case
+
+
+def segment_missing(
+    case: Case,
+    backend: Backend,
+    *,
+    batch_size: int | None,
+    progress: Progress,
+    note: str | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Segment what a case lacks with a model that is loaded, and what `rasnet.adaptation` was killed at.
+
+    Args:
+        case: whose video is where it was.
+        backend: the model.
+        batch_size: frames that go through the network at once; None leaves it to the backend.
+        progress: told of every frame.
+        note: for the progress, behind the start.
+        stop: asked after every batch; the rest is left when it says yes.
+    """
+    from rasnet.adaptation.repredicting import old_predictions, repredict  # which needs this module
+
     frames = FrameBatches(case, batch_size or backend.batch_size)
     try:
         progress.start("segment", frames.total)
-        progress.note(f"the network runs on {backend.name}: {reason}")
-        segment_frames(frames, CaseSink(case, progress), backend)
+        if note is not None:
+            progress.note(note)
+        segment_frames(frames, CaseSink(case, progress), backend, stop=stop)
+        if not stop() and (left := old_predictions(case)):
+            progress.note(f"{len(left)} frames have masks from before the model learnt and are predicted anew")
+            repredict(case, backend, progress, left)
         report_end(frames, progress)
     finally:
         frames.close()
-    return case
 
 
 def segment_frames(
@@ -93,7 +137,7 @@ def open_case(
     weights: str | Path,
     *,
     backend: str,
-    schema: str = RELEASED_SCHEMA,
+    schema: LabelSchema | str = RELEASED_SCHEMA,
     start: int = 0,
     stop: int | None = None,
     step: int = 1,
@@ -106,7 +150,7 @@ def open_case(
         folder: of the case.
         weights: the model's file; the case remembers the hash of the checkpoint that it is or was made from.
         backend: what runs the model.
-        schema: name or path of the model's label schema.
+        schema: the model's label schema, or its name or path.
         start: first frame.
         stop: one past the last frame; None for the end.
         step: take every step-th frame.
@@ -120,7 +164,7 @@ def open_case(
         raise RASNetError(f"there are no weights at {weights}; give the path of a checkpoint")
     video = source if isinstance(source, VideoSource) else open_source(source)
     try:
-        labels = LabelSchema.load(schema)
+        labels = schema if isinstance(schema, LabelSchema) else LabelSchema.load(schema)
         return Case.create_or_resume(
             folder,
             source=video,

@@ -57,7 +57,7 @@ def serve_case(
         backend, reason = load_backend(weights or case_weights(folder), device)
         answers.note(f"the network runs on {backend.name}: {reason}")
         with _open_case(Path(folder), video, backend) as case:
-            Server(case, video, backend, inbox, answers).run()
+            Server(case, video, backend, inbox, answers, device).run()
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,8 @@ class Server:
     - ``stop`` ends the video under way after the frames that the network has; ``quit`` ends the server too.
 
     A frame that a person corrected, accepted or skipped is never written. A request that cannot be met is answered
-    by an ``error`` event.
+    by an ``error`` event. When the case's model has learnt meanwhile (see `rasnet.adaptation`), the next request is
+    met with what it is now.
 
     Args:
         case: that receives the masks.
@@ -174,9 +175,19 @@ class Server:
         backend: the model.
         inbox: where requests come from.
         answers: where events go.
+        device: where a newer model of the case runs.
     """
 
-    def __init__(self, case: Case, source: VideoSource, backend: Backend, inbox: Inbox, answers: Answers) -> None:
+    def __init__(
+        self,
+        case: Case,
+        source: VideoSource,
+        backend: Backend,
+        inbox: Inbox,
+        answers: Answers,
+        device: Device = "auto",
+    ) -> None:
+        self._device = device
         self._case = case
         self._source = source
         self._backend = backend
@@ -196,6 +207,8 @@ class Server:
 
     def _meet(self, request: Request) -> None:
         try:
+            if request.do in ("frame", "video"):
+                self._follow_model()
             if request.do == "frame":
                 self._segment_frame(request.index)
             elif request.do == "video":
@@ -204,6 +217,20 @@ class Server:
                 self._over = request.do == "quit"
         except RASNetError as error:
             self._answers.refuse(error, request.do)
+
+    def _follow_model(self) -> None:
+        """Take up the model that the case has by now, so that no mask of one is said to be another's."""
+        info, known = CaseInfo.read(self._case.folder), self._case.info
+        if info.model is None or known.model is None or info.model.sha256 == known.model.sha256:
+            return
+        weights = case_weights(self._case.folder)
+        if weights is None:
+            raise RASNetError(
+                f"{self._case.folder} has another model by now, and no file of it; start the server again"
+            )
+        self._backend, reason = load_backend(weights, self._device)
+        self._case.info = info
+        self._answers.note(f"the case has a new model, which runs on {self._backend.name}: {reason}")
 
     def _segment_frame(self, index: int) -> None:
         began = time.monotonic()
@@ -338,7 +365,16 @@ def _open_video(folder: Path, source: str | Path | None) -> VideoSource:
 def _open_case(folder: Path, video: VideoSource, backend: Backend) -> Case:
     """Open the case with the range that it has, or make one of the whole video."""
     if not (folder / "case.json").is_file():
-        return open_case(video, folder, backend.weights, backend=backend.name)
+        return open_case(video, folder, backend.weights, backend=backend.name, schema=backend.schema)
     known = CaseInfo.read(folder)
     start, stop, step = known.start, known.stop, known.step
-    return open_case(video, folder, backend.weights, backend=backend.name, start=start, stop=stop, step=step)
+    return open_case(
+        video,
+        folder,
+        backend.weights,
+        backend=backend.name,
+        schema=backend.schema,
+        start=start,
+        stop=stop,
+        step=step,
+    )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from rasnet.bundle import config_path
 from rasnet.errors import RASNetError
 from rasnet.inference.backend import Device
+from rasnet.inference.network_input import IMAGENET_MEAN, IMAGENET_STD
+from rasnet.inference.recorded import RecordedSegmenter
 from rasnet.inference.segmenter import Segmenter
+from rasnet.inference.transfer import download, upload
+from rasnet.labels import LabelSchema
+from rasnet.networks.checkpoints import Description, read_checkpoint
 
 # Frames that go through the network at once. A GPU must have enough to do. A CPU gains nothing from more than one: the
 # features of two no longer fit in memory that the allocator keeps, and the system clears new pages for every layer.
@@ -21,16 +25,18 @@ _BATCH_SIZES = {"cpu": 1, "cuda": 32}
 
 
 class TorchBackend:
-    """Runs a `Segmenter` on a device; half precision and channels-last memory where that is faster.
+    """Runs a `Segmenter` on a device; on a GPU in half precision, from a recording (see `RecordedSegmenter`).
 
     Args:
-        weights: a checkpoint of the network that the bundle's ``inference.yaml`` defines.
+        weights: a checkpoint that describes its network (see `rasnet.networks.checkpoints`), or one of the network
+            that the bundle's ``inference.yaml`` defines.
         device: ``"auto"`` takes a GPU if there is one.
 
     Attributes:
         name: for example ``"torch-cuda"``.
         batch_size: a good number of frames at once.
         weights: the checkpoint's path.
+        schema: the classes that it tells apart.
 
     Raises:
         RASNetError: no such device, no such weights, or weights of another network.
@@ -41,7 +47,10 @@ class TorchBackend:
         self.weights = Path(weights)
         self.name = f"torch-{self.device.type}"
         self.batch_size = _BATCH_SIZES[self.device.type]
-        self.segmenter = place(load_segmenter(weights), self.device)
+        model = load_model(weights)
+        self.schema = model.schema
+        self.segmenter = place(model.segmenter, self.device)
+        self._run = RecordedSegmenter(self.segmenter) if self.device.type == "cuda" else self.segmenter
 
     def __call__(self, rgb: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
         """Segment pictures of one size.
@@ -53,8 +62,8 @@ class TorchBackend:
             Classes, uint8 (B, H, W), and uncertainty, float32 (B, C), as `Segmenter` gives them.
         """
         with torch.inference_mode():
-            classes, uncertainty = self.segmenter(torch.from_numpy(rgb).to(self.device))
-        return classes.cpu().numpy(), uncertainty.cpu().numpy()
+            classes, uncertainty = self._run(upload(rgb, self.device))
+        return download(classes), download(uncertainty)
 
 
 def select_device(device: Device) -> torch.device:
@@ -76,16 +85,46 @@ def place(segmenter: Segmenter, device: torch.device | str) -> Segmenter:
     return segmenter.half() if device.type == "cuda" else segmenter
 
 
-def load_segmenter(weights: str | Path) -> Segmenter:
-    """Build the segmenter that the bundle's ``inference.yaml`` defines, with weights, on the CPU in float32.
+class Model(NamedTuple):
+    """A network that is ready to run, and what is known of it.
+
+    Attributes:
+        segmenter: on the CPU, in float32, in evaluation mode.
+        schema: the classes that it tells apart.
+        description: that its file gives; None where the bundle's ``inference.yaml`` says what it is.
+    """
+
+    segmenter: Segmenter
+    schema: LabelSchema
+    description: Description | None
+
+
+def load_model(weights: str | Path) -> Model:
+    """Build what a checkpoint describes, or else what the bundle's ``inference.yaml`` defines, with its weights.
 
     Raises:
         RASNetError: no such weights, or weights of another network.
     """
-    network = define_network()
-    load_weights(network, weights)
-    config = _read_config()
-    return Segmenter(network, *(config.get_parsed_content(name) for name in ("pixels", "temperature"))).eval()
+    state, about = read_checkpoint(weights)
+    if about is None:
+        network = define_network()
+        load_state(network, state, weights)
+        config = _read_config()
+        settings = [config.get_parsed_content(name) for name in ("pixels", "temperature")]
+        return Model(Segmenter(network, *settings).eval(), LabelSchema.load(config["label_schema"]), None)
+    if (about.mean, about.std) != (IMAGENET_MEAN, IMAGENET_STD):
+        raise RASNetError(
+            f"{weights} wants pictures normalised by {about.mean} and {about.std}, and RASNet runs networks on "
+            f"ImageNet's {IMAGENET_MEAN} and {IMAGENET_STD}; train with these"
+        )
+    network = about.make_network()
+    load_state(network, state, weights, f"the {about.network} that it describes")
+    return Model(Segmenter(network, about.pixels, about.temperature).eval(), about.schema, about)
+
+
+def load_segmenter(weights: str | Path) -> Segmenter:
+    """Build the segmenter of a checkpoint, on the CPU in float32; see `load_model`."""
+    return load_model(weights).segmenter
 
 
 def define_network() -> torch.nn.Module:
@@ -108,24 +147,28 @@ def load_weights(network: torch.nn.Module, weights: str | Path) -> None:
     Raises:
         RASNetError: the file cannot be read or holds weights of another network.
     """
-    path = Path(weights)
-    if not path.is_file():
-        raise RASNetError(f"there are no weights at {path}; give a weights file with --weights or install rasnet again")
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except PermissionError as error:
-        raise RASNetError(f"{path} cannot be read ({error.strerror or error}); check its permissions") from error
-    except Exception as error:  # bytes that are no weights can break the unpickler, or its reading, in any way
-        raise RASNetError(f"{path} is not a PyTorch weights file or is damaged; copy it again") from error
-    if isinstance(state, dict) and isinstance(state.get("model"), dict):
-        state = state["model"]
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise RASNetError(f"{path} holds no network weights; give a checkpoint that MONAI saved")
+    load_state(network, read_checkpoint(weights).state, weights)
+
+
+def load_state(
+    network: torch.nn.Module, state: dict[str, torch.Tensor], weights: str | Path, defined: str | None = None
+) -> None:
+    """Load a state dict, packed or not.
+
+    Args:
+        network: to load it into.
+        state: what to load.
+        weights: the file that it comes from, for the sentence of an error.
+        defined: which network this is, for the same; that of ``inference.yaml`` by default.
+
+    Raises:
+        RASNetError: it is of another network.
+    """
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
         raise RASNetError(
-            f"{path} does not fit the network in {config_path('inference.yaml')} ({_first_misfit(error)}); "
+            f"{weights} does not fit {defined or f'the network in {config_path()}'} ({_first_misfit(error)}); "
             "give weights that were trained with this network_def"
         ) from error
 

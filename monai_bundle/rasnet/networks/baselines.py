@@ -44,6 +44,9 @@ class UNet(nn.Module):
         dropout: probability of dropping a feature channel before the classifier, 0 to 1.
         pretrained: there are no published weights; None.
 
+    Attributes:
+        arguments: what a network for these weights is made with, by name.
+
     Raises:
         RASNetError: pretrained weights are asked for.
 
@@ -56,6 +59,7 @@ class UNet(nn.Module):
         super().__init__()
         if pretrained is not None:
             raise RASNetError("there are no published weights of U-Net's encoder; set pretrained to null")
+        self.arguments = {"num_classes": num_classes}
         w1, w2, w3, w4, w5 = UNET_WIDTHS
         self.down1 = TwoConv(2, 3, w1, **_BLOCK)
         self.down2 = Down(2, w1, w2, **_BLOCK)
@@ -93,6 +97,9 @@ class TernausNet(nn.Module):
         pretrained: the encoder's initial weights: None for random ones, ``"imagenet"`` to download torchvision's
             VGG-11, or the path of such a file.
 
+    Attributes:
+        arguments: what a network for these weights is made with, by name.
+
     Raises:
         RASNetError: the pretrained weights cannot be had or do not fit a VGG-11.
 
@@ -103,6 +110,7 @@ class TernausNet(nn.Module):
 
     def __init__(self, num_classes: int, dropout: float = 0.0, pretrained: str | Path | None = None) -> None:
         super().__init__()
+        self.arguments = {"num_classes": num_classes}
         self.encoder = _Vgg11()
         e1, e2, e3, e4, e5 = VGG11_WIDTHS
         d1, d2, d3, d4, d5 = _TERNAUS_WIDTHS

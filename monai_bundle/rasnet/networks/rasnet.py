@@ -106,6 +106,9 @@ class RASNet(nn.Module):
         pretrained: the encoder's initial weights: None for random ones, ``"imagenet"`` to download torchvision's
             ResNet-50, or the path of such a file.
 
+    Attributes:
+        arguments: what a network for these weights is made with, by name.
+
     Raises:
         RASNetError: the pretrained weights cannot be had or do not fit a ResNet-50.
 
@@ -125,6 +128,7 @@ class RASNet(nn.Module):
         super().__init__()
         if attention not in ("softmax", "sigmoid", "none"):
             raise ValueError(f"attention must be 'softmax', 'sigmoid' or 'none', not {attention!r}")
+        self.arguments = {"num_classes": num_classes, "attention": attention}
         c1, c2, c3, c4 = ENCODER_WIDTHS
         self.encoder = ResNetFeatures("resnet50", pretrained=False, spatial_dims=2, in_channels=3)
         self.decode4, self.fuse3 = DecoderBlock(c4, c3), AttentionFusion(c3, attention)

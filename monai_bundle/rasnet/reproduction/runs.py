@@ -20,6 +20,7 @@ from rasnet.datasets.split_frames import SplitFrames
 from rasnet.errors import RASNetError
 from rasnet.files import clear_errors, whole_file
 from rasnet.inference.segmenter import decide
+from rasnet.inference.torch_backend import load_weights
 from rasnet.masks import Mask
 from rasnet.progress import Progress, SilentProgress
 from rasnet.reproduction.plan import Experiment, Plan
@@ -92,7 +93,7 @@ def _train_and_predict(plan: Plan, settings: dict[str, Any], title: str, progres
                 workflow.run()
                 workflow.finalize()
             network = get("model")
-            network.load_state_dict(torch.load(best.path, map_location=get("device"), weights_only=True))
+            load_weights(network, best.path)
             return predict(network.eval(), load_test_frames(plan, settings["split"]), get("prepare_batch"), trainer)
     finally:
         del workflow

@@ -10,6 +10,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from rasnet.files import clear_errors, whole_file
+from rasnet.networks.checkpoints import Description, checkpoint_content
 
 
 class BestModel:
@@ -17,10 +18,11 @@ class BestModel:
 
     Args:
         network: whose weights.
-        path: the file; a state dict, written whole.
+        path: the file, written whole: what `rasnet segment` can run as it is, or without description a state dict.
         evaluator: measures the key metric, on validation data.
         patience: epochs without a better one after which the training ends; None for never.
         writes: whether this process writes.
+        description: of the network, which goes into the file; None where the network is not one of RASNet's.
 
     Attributes:
         epoch: of the best validation, from 1; 0 before the first.
@@ -28,10 +30,17 @@ class BestModel:
     """
 
     def __init__(
-        self, network: nn.Module, path: str | Path, evaluator: Any, patience: int | None = None, *, writes: bool = True
+        self,
+        network: nn.Module,
+        path: str | Path,
+        evaluator: Any,
+        patience: int | None = None,
+        *,
+        writes: bool = True,
+        description: Description | None = None,
     ) -> None:
         self.network, self.path, self.evaluator = network, Path(path), evaluator
-        self.patience, self.writes = patience, writes
+        self.patience, self.writes, self.description = patience, writes, description
         self.epoch, self.metric = 0, -1.0
 
     def attach(self, engine: Engine) -> None:
@@ -54,7 +63,8 @@ class BestModel:
             self.epoch, self.metric = engine.state.epoch, float(measured.best_metric)
             if self.writes:
                 with clear_errors(self.path), whole_file(self.path) as making:
-                    torch.save(self.network.state_dict(), making)
+                    state = self.network.state_dict()
+                    torch.save(checkpoint_content(state, self.description) if self.description else state, making)
         self._stop_if_done(engine)
 
     def _stop_if_done(self, engine: Any) -> None:

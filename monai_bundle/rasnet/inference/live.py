@@ -1,0 +1,317 @@
+"""Instruments in a live picture: the newest frame, now; everything is recorded as a case."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rasnet.case import ModelInfo
+from rasnet.case.creation import prepare_folder
+from rasnet.case.recording import VIDEO, begin_recording, finish_recording, is_unfinished
+from rasnet.errors import RASNetError
+from rasnet.inference.backend import Backend, Device, checkpoint_sha256, load_backend
+from rasnet.inference.live_stream import End, LiveStream
+from rasnet.masks import write_whole
+from rasnet.tracking import Tracker
+from rasnet.video import RegionOfInterest
+from rasnet.video.roi import find_roi_in
+
+REPORT = "live.json"
+
+Ending = End | Literal["stopped"]
+
+# What of the frame is picture is decided from this many pictures of the first second.
+_LOOKS, _LOOKING_S = 8, 1.0
+
+_STATUS_S = 1.0
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds from a frame's data to its mask: decoding, waiting, the network, tracking.
+
+    Attributes:
+        median: of all frames that were segmented.
+        p95: 95th percentile.
+        p99: 99th percentile.
+        max: the longest.
+    """
+
+    median: float
+    p95: float
+    p99: float
+    max: float
+
+    @classmethod
+    def of(cls, seconds: list[float]) -> Latency:
+        """Sum up; zeros where nothing was measured."""
+        figures = np.percentile(seconds, (50, 95, 99, 100)) * 1000 if seconds else np.zeros(4)
+        return cls(*(round(float(figure), 2) for figure in figures))
+
+
+@dataclass(frozen=True)
+class LiveReport:
+    """How a live session went.
+
+    Attributes:
+        source: that was watched.
+        case: folder of the case; its video is ``video.mkv`` in it.
+        width: of a picture.
+        height: of a picture.
+        backend: that ran the network.
+        seconds: from the first mask's frame to the end.
+        frames: that are recorded.
+        segmented: that have a mask.
+        dropped: that were late, so that no mask was made of them; `rasnet segment` makes them good.
+        before: that came before the model and the region of interest were ready.
+        frames_per_second: that were segmented.
+        latency_ms: from frame to mask.
+        end: why it ended.
+        why: the same in words.
+    """
+
+    source: str
+    case: str
+    width: int
+    height: int
+    backend: str
+    seconds: float
+    frames: int
+    segmented: int
+    dropped: int
+    before: int
+    frames_per_second: float
+    latency_ms: Latency
+    end: Ending
+    why: str
+
+
+Listener = Callable[[int, int, Latency], None]
+"""Is told now and then how many frames were segmented and dropped, and of the latency of the last second."""
+
+
+def watch(
+    source: str,
+    folder: str | Path,
+    *,
+    weights: str | Path | None = None,
+    device: Device = "auto",
+    region: Callable[[int, int], RegionOfInterest | None] = lambda height, width: None,
+    format: str | None = None,
+    options: Mapping[str, str] | None = None,
+    overlay: str | None = None,
+    seconds: float | None = None,
+    note: Callable[[str], None] = lambda message: None,
+    status: Listener = lambda segmented, dropped, latency: None,
+) -> LiveReport:
+    """Segment a live picture and record it as a case, until the stream ends, the time is over or Ctrl-C.
+
+    The whole stream is recorded. Of its frames the newest is segmented whenever the model is free. Frames that were
+    late are missing in the case; `rasnet segment CASE/video.mkv CASE` segments them later.
+
+    Args:
+        source: a device, a URL or a file (see `LiveStream`).
+        folder: of the case; new.
+        weights: a checkpoint or an OpenVINO model; the released one by default.
+        device: where the network runs.
+        region: gives the region of interest for frames of a height and width; None finds it in the first second.
+        format: FFmpeg's name of the input, where it cannot tell by itself.
+        options: of FFmpeg's input, for example ``{"framerate": "60"}``.
+        overlay: a file or URL that the marked picture goes to.
+        seconds: to watch for; None is without end.
+        note: is told what the user should read.
+        status: is told how it goes.
+
+    Returns:
+        How it went. It is also in the case, as ``live.json``.
+
+    Raises:
+        RASNetError: the source, the weights, the folder or the overlay are not what they should be; or the disk is
+            full: what was recorded until then is kept as a case.
+    """
+    folder = Path(folder)
+    _refuse(folder)
+    backend, reason = load_backend(weights, device)
+    stream = LiveStream(source, format, options)
+    with ExitStack() as stack:
+        stack.callback(stream.stop)
+        new = not folder.exists()
+        prepare_folder(folder)
+        try:
+            shown = _Overlay.open(overlay, stream, note)
+            stack.callback(shown.close)
+            stream.start(folder / VIDEO)
+        except RASNetError:
+            _take_back(folder, new)
+            raise
+        note(f"the network runs on {backend.name}: {reason}")
+        session = _Session(stream, backend, folder, shown, status)
+        return session.run(source, region, seconds)
+
+
+class _Session:
+    """One stream, from its first picture to its report."""
+
+    def __init__(self, stream: LiveStream, backend: Backend, folder: Path, overlay: _Overlay, status: Listener) -> None:
+        self._stream = stream
+        self._backend = backend
+        self._folder = folder
+        self._overlay = overlay
+        self._status = status
+        self._latencies: list[float] = []
+        self._last = 0
+        self._before = self._dropped = self._dropped_before = 0
+        self._began = time.monotonic()
+
+    def run(
+        self, source: str, region: Callable[[int, int], RegionOfInterest | None], seconds: float | None
+    ) -> LiveReport:
+        stream, stopped, failure = self._stream, False, None
+        roi: RegionOfInterest | None = None
+        try:
+            roi = region(stream.height, stream.width) or self._look()
+            self._watch(source, roi, seconds)
+        except KeyboardInterrupt:
+            stopped = True
+        except RASNetError as error:
+            failure = error
+        took = time.monotonic() - self._began
+        end: Ending = "stopped"
+        why = "it was stopped"
+        if stream.end is not None and not stopped:
+            end, why = stream.end, stream.why
+        stream.stop()
+        if roi is None or not is_unfinished(self._folder):  # stopped before there was anything to keep
+            self._begin(source, roi or RegionOfInterest.whole(stream.height, stream.width))
+        case = finish_recording(self._folder, self._last + 1 if end == "resized" else None)
+        count = len(case.info.wanted)
+        case.close()
+        report = LiveReport(
+            source=source,
+            case=str(self._folder.resolve()),
+            width=stream.width,
+            height=stream.height,
+            backend=self._backend.name,
+            seconds=round(took, 2),
+            frames=count,
+            segmented=len(self._latencies),
+            dropped=self._dropped,
+            before=self._before,
+            frames_per_second=round(len(self._latencies) / took, 2) if took else 0.0,
+            latency_ms=Latency.of(self._latencies),
+            end=end,
+            why=why,
+        )
+        write_whole(self._folder / REPORT, (json.dumps(asdict(report), indent=2) + "\n").encode())
+        if failure is not None:
+            raise failure
+        return report
+
+    def _look(self) -> RegionOfInterest:
+        """Find what of the frame is picture."""
+        stream = self._stream
+        pictures: list[npt.NDArray[np.uint8]] = []
+        began = time.monotonic()
+        while len(pictures) < _LOOKS and time.monotonic() - began < _LOOKING_S:
+            taken = stream.take()
+            if taken is None:
+                break
+            pictures.append(taken.rgb())
+            time.sleep(_LOOKING_S / _LOOKS)
+        return find_roi_in(pictures, stream.height, stream.width)
+
+    def _begin(self, source: str, roi: RegionOfInterest) -> Any:
+        schema = self._backend.schema
+        model = ModelInfo(f"rasnet_{schema.name}", checkpoint_sha256(self._backend.weights), self._backend.name)
+        return begin_recording(self._folder, roi=roi, schema=schema, model=model, fps=self._stream.fps, name=source)
+
+    def _watch(self, source: str, roi: RegionOfInterest, seconds: float | None) -> None:
+        stream, backend = self._stream, self._backend
+        case = self._begin(source, roi)
+        tracker = Tracker(case.info.schema, roi=roi)
+        has_parts = case.info.schema.kind == "parts"
+        # The first frame of a size is slow: engines prepare themselves for it.
+        backend(np.zeros((1, roi.height, roi.width, 3), np.uint8))
+        stream.take()
+        self._before, self._dropped_before = stream.received, stream.dropped
+        self._began = told = time.monotonic()
+        with case.writer() as writer:
+            while (taken := stream.take()) is not None:
+                rgb = taken.rgb()
+                classes, uncertainty = backend(np.ascontiguousarray(roi.crop(rgb))[None])
+                parts = roi.restore(classes[0])
+                layers = tracker.update(taken.pts, parts)
+                now = time.monotonic()
+                self._latencies.append(now - taken.arrived)
+                self._dropped = stream.dropped - self._dropped_before
+                self._last = taken.index
+                writer.write(
+                    taken.index, taken.pts, layers, parts if has_parts else None, uncertainty=uncertainty[0].tolist()
+                )
+                self._overlay.offer(rgb, layers, taken.pts)
+                if now - told >= _STATUS_S:
+                    recent = self._latencies[-max(round(stream.fps), 1) :]
+                    self._status(len(self._latencies), self._dropped, Latency.of(recent))
+                    told = now
+                if seconds is not None and now - self._began >= seconds:
+                    break
+        for layer in tracker.layers:
+            if layer.type is not None:
+                case.propose_type(layer.id, layer.type, who=case.info.model.name)
+
+
+class _Overlay:
+    """An overlay that may not be wanted."""
+
+    def __init__(self, live: Any) -> None:
+        self._live = live
+
+    @classmethod
+    def open(cls, target: str | None, stream: LiveStream, note: Callable[[str], None]) -> _Overlay:
+        if target is None:
+            return cls(None)
+        from rasnet.inference.live_overlay import LiveOverlay
+
+        return cls(LiveOverlay(target, stream.height, stream.width, note))
+
+    def offer(self, rgb: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], pts: float) -> None:
+        if self._live is not None:
+            from rasnet.inference.live_overlay import Marked
+
+            self._live.offer(Marked(rgb, mask, pts))
+
+    def close(self) -> None:
+        if self._live is not None:
+            self._live.close()
+
+
+def _refuse(folder: Path) -> None:
+    """Make a recording that was cut off a case, and refuse a folder that is taken."""
+    if is_unfinished(folder):
+        case = finish_recording(folder)
+        kept = len(case.info.wanted)
+        case.close()
+        raise RASNetError(
+            f"{folder} held a recording that was cut off; its {kept} frames are a case now; choose another folder "
+            "for a new recording"
+        )
+    if (folder / "case.json").exists():
+        raise RASNetError(f"{folder} is a case already; choose another folder for a new recording")
+
+
+def _take_back(folder: Path, new: bool) -> None:
+    """Leave nothing of a recording that did not begin."""
+    (folder / VIDEO).unlink(missing_ok=True)
+    for part in ("masks", "parts"):
+        (folder / part).rmdir()
+    if new:
+        shutil.rmtree(folder)
