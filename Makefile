@@ -3,7 +3,7 @@
 #   make demo    instruments of the sample clip: demo/overlay.mp4 and what else is in demo/
 #   make test    formatting, lint, types and tests
 #   make lint    formatting, lint and types alone
-#   make bench   speed and memory, see Testing/benchmarks/README.md
+#   make bench   speed and memory: monai_bundle/docs/performance.md; BENCH='--add gpu.json' adds another machine's figures
 #   make clean   removes what the others made
 #
 # PYTHON=python3.12 chooses the Python (3.10 or later) that .venv is made with.
@@ -34,11 +34,8 @@ lint: .venv/test.stamp
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-bench: export OMP_WAIT_POLICY = PASSIVE
-bench: .venv/demo.stamp
-	$(BIN)/python Testing/benchmarks/speed.py
-	$(BIN)/python Testing/benchmarks/memory.py
-	$(BIN)/python Testing/benchmarks/comparison.py
+bench: .venv/bench.stamp
+	$(BIN)/python Testing/benchmarks/performance.py $(BENCH)
 
 clean:
 	rm -rf .venv demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -51,6 +48,10 @@ clean:
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) torch
 	$(PIP) --editable '.[torch,report,seg-nrrd]'
+	touch $@
+
+.venv/bench.stamp: .venv/demo.stamp
+	$(PIP) --editable '.[torch,cpu,report,seg-nrrd]'
 	touch $@
 
 .venv/test.stamp: .venv/demo.stamp

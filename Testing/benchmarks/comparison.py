@@ -1,17 +1,19 @@
-"""RASNet's pipeline beside the usual way to run the same network with MONAI.
+"""RASNet's pipeline beside the usual way to run the same network with MONAI, and beside a plain loop.
 
     python Testing/benchmarks/comparison.py --frames 24
 
-The usual way takes PNG files through a chain of MONAI's dictionary transforms, `SimpleInferer`, the inverse transforms
-and `SaveImaged`, as bundles do, and leaves class masks. `rasnet segment` takes the same frames as H.264 video and
-leaves a case: classes, layers tracked over time, uncertainty and a journal. Both run in turns in this process, with the
-same weights and threads; loading the weights is not counted.
+*MONAI transforms* take PNG files through a chain of MONAI's dictionary transforms, `SimpleInferer`, the inverse
+transforms and `SaveImaged`, as bundles do, and leave class masks. *Plain loop* is this bundle run eagerly, as one would
+write it first: a frame of the video at a time, the network in float32, all class scores enlarged, tracked, and both
+masks written, one thing after another. `rasnet segment` takes the same video with each engine, and leaves a case:
+classes, layers tracked over time, uncertainty and a journal. All run in turns in this process, with the same weights
+and threads; a ratio is of the same turn. Loading the weights is not counted.
 """
 
 from __future__ import annotations
 
 import tempfile
-import time
+from collections import defaultdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,77 +21,19 @@ import numpy as np
 import torch
 import typer
 from machine import describe_machine, show, summarize, write_json
-from material import FULL_SIZE, Stopwatch, make_video
-from monai.data import DataLoader, Dataset, PILReader, decollate_batch
-from monai.inferers import SimpleInferer
-from monai.transforms import (
-    AsDiscreted,
-    Compose,
-    EnsureChannelFirstd,
-    Invertd,
-    LoadImaged,
-    NormalizeIntensityd,
-    Resized,
-    SaveImaged,
-    ScaleIntensityRanged,
-)
+from material import FULL_SIZE, WeightsOption, chosen_weights, make_video, run_pipeline
 from PIL import Image
 from rich.progress import track
+from usual_ways import MonaiTransforms, PlainLoop
 
 from rasnet.bundle import weights_path
 from rasnet.case import Case
-from rasnet.inference import TorchBackend, segment_video
-from rasnet.inference.segmenter import IMAGENET_MEAN, IMAGENET_STD, network_size
+from rasnet.inference import load_backend
+from rasnet.inference.segmenter import network_size
+from rasnet.inference.torch_backend import load_segmenter
 from rasnet.video import open_source
 
-
-class UsualWay:
-    """MONAI's dictionary transforms around a network.
-
-    Args:
-        backend: whose network is run, on its device.
-        folder: for the class masks.
-        size: height and width of the network's input.
-        workers: processes that load frames beside the network; 0 loads them in this one.
-    """
-
-    def __init__(self, backend: TorchBackend, folder: Path, size: tuple[int, int], workers: int) -> None:
-        self.network, self.device, self.workers = backend.segmenter.network, backend.device, workers
-        self.before = Compose(
-            [
-                LoadImaged("image", reader=PILReader(reverse_indexing=False)),
-                EnsureChannelFirstd("image"),
-                Resized("image", spatial_size=size, mode="bilinear", anti_aliasing=True),
-                ScaleIntensityRanged("image", a_min=0, a_max=255, b_min=0, b_max=1),
-                NormalizeIntensityd("image", subtrahend=IMAGENET_MEAN, divisor=IMAGENET_STD, channel_wise=True),
-            ]
-        )
-        save = SaveImaged(
-            "pred", output_dir=folder, output_ext=".png", output_postfix="", output_dtype=np.uint8, print_log=False
-        )
-        save.set_options(write_kwargs={"reverse_indexing": False})
-        self.after = Compose(
-            [
-                Invertd("pred", transform=self.before, orig_keys="image", nearest_interp=False),
-                AsDiscreted("pred", argmax=True),
-                save,
-            ]
-        )
-        self.infer = SimpleInferer()
-
-    def __call__(self, files: list[Path]) -> float:
-        """Segment image files, and give the seconds that it took."""
-        began = time.perf_counter()
-        loader = DataLoader(
-            Dataset([{"image": str(file)} for file in files], self.before), batch_size=1, num_workers=self.workers
-        )
-        dtype = next(self.network.parameters()).dtype
-        with torch.inference_mode():
-            for batch in loader:
-                batch["pred"] = self.infer(batch["image"].to(self.device, dtype), self.network).float().cpu()
-                for item in decollate_batch(batch):
-                    self.after(item)
-        return time.perf_counter() - began
+MONAI, PLAIN = "MONAI transforms, PNG to PNG", "plain loop, video to PNG"
 
 
 def write_frames(video: Path, folder: Path) -> list[Path]:
@@ -103,7 +47,7 @@ def write_frames(video: Path, folder: Path) -> list[Path]:
 
 
 def agreement(case: Path, masks: Path, files: list[Path]) -> float:
-    """Dice between the instruments that both ways find, pooled over all frames."""
+    """Dice between the instruments that a case and MONAI's masks show, pooled over all frames."""
     overlap = size = 0
     parts = Case.open(case)
     for index, file in enumerate(files):
@@ -116,42 +60,63 @@ def agreement(case: Path, masks: Path, files: list[Path]) -> float:
     return 2 * overlap / size
 
 
+def ratios(slow: list[float], fast: list[float]) -> dict[str, float]:
+    """How many times as fast, turn by turn."""
+    return summarize([one / other for one, other in zip(slow, fast, strict=True)])
+
+
 def main(
     frames: Annotated[int, typer.Option(min=1, help="Frames to segment.")] = 24,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the network runs.")] = "cpu",
+    weights: WeightsOption = None,
     repeat: Annotated[int, typer.Option(min=1, help="How often each way does its turn.")] = 3,
     workers: Annotated[int, typer.Option(min=0, metavar="N", help="MONAI's loader processes.")] = 0,
     size: Annotated[str, typer.Option(metavar="WIDTHxHEIGHT", help="Of the test video.")] = FULL_SIZE,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures here too.")] = None,
 ) -> None:
-    """Compare RASNet's pipeline with the usual way to run its network with MONAI."""
-    backend = TorchBackend(weights_path(), device)
-    usual, own = [], []
+    """Compare RASNet's pipeline with other ways to run its network."""
+    models = {
+        f"rasnet segment, {backend.name}": backend
+        for backend, _ in (load_backend(path, device) for path in chosen_weights(weights, device))
+    }
+    checkpoint = next(
+        (path for path in (each.weights for each in models.values()) if path.suffix != ".xml"), weights_path()
+    )
+    segmenter = load_segmenter(checkpoint).to(device)
+    seconds: defaultdict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "png").mkdir()
         video = make_video(folder, size, frames)
         files = write_frames(video, folder / "png")
         with open_source(video) as source:
-            shape = network_size(source.height, source.width)
-        monai = UsualWay(backend, folder / "masks", shape, workers)
+            shape = network_size(source.height, source.width, segmenter.pixels)
+        monai = MonaiTransforms(segmenter.network, torch.device(device), folder / "masks", shape, workers)
+        loop = PlainLoop(segmenter, torch.device(device))
         for turn in track(range(repeat + 1), "comparing"):
-            usual.append(monai(files))
-            own.append(run_rasnet(video, folder / f"case_{turn}", device))
-        dice = agreement(folder / "case_0", folder / "masks", files)
-    # The first turn warms up.
-    ways = {
-        name: summarize([1e3 * seconds / frames for seconds in times[1:]])
-        for name, times in (("MONAI transforms, PNG to PNG", usual), ("rasnet segment, video to case", own))
-    }
-    slow, fast = (way["median"] for way in ways.values())
+            cases = {way: folder / f"case_{turn}_{place}" for place, way in enumerate(models)}
+            (folder / f"loop_{turn}").mkdir()
+            took = {MONAI: monai(files), PLAIN: loop(video, folder / f"loop_{turn}")}
+            took |= {way: run_pipeline(video, cases[way], backend) for way, backend in models.items()}
+            if turn:  # the first warms up
+                for way, each in took.items():
+                    seconds[way].append(each)
+        dice = {way: agreement(case, folder / "masks", files) for way, case in cases.items()}
+    ways = {way: summarize([1e3 * each / frames for each in times]) for way, times in seconds.items()}
+    times_as_fast = {way: {slow: ratios(seconds[slow], seconds[way]) for slow in (MONAI, PLAIN)} for way in models}
     machine = describe_machine(device)
     show(
-        f"{frames} frames of {size} on {device}: {slow / fast:.2f} times as fast; Dice between the two {dice:.3f}",
-        ("way", "ms a frame", "lowest", "highest", "frames/s"),
+        f"{frames} frames of {size} on {device}, {repeat} turns; n times as fast as the first two",
+        ("way", "ms a frame", "lowest", "highest", "frames/s", "MONAI", "plain", "Dice with MONAI's"),
         [
-            (name, *(f"{value:.1f}" for value in way.values()), f"{1e3 / way['median']:.1f}")
-            for name, way in ways.items()
+            (
+                way,
+                *(f"{value:.1f}" for value in figures.values()),
+                f"{1e3 / figures['median']:.1f}",
+                *(f"{row['median']:.2f}" for row in times_as_fast.get(way, {}).values()),
+                *([f"{dice[way]:.3f}"] if way in dice else []),
+            )
+            for way, figures in ways.items()
         ],
         machine,
     )
@@ -162,19 +127,12 @@ def main(
             "device": device,
             "frames": frames,
             "size": size,
+            "repeat": repeat,
             "milliseconds_per_frame": ways,
-            "ratio_of_medians": slow / fast,
-            "dice_between_the_two": dice,
+            "times_as_fast": times_as_fast,
+            "dice_with_monai": dice,
         },
     )
-
-
-def run_rasnet(video: Path, case: Path, device: Literal["cpu", "cuda"]) -> float:
-    """Segment a video into a case, and give the seconds that it took."""
-    watch = Stopwatch()
-    with open_source(video) as source:
-        segment_video(source, case, device=device, progress=watch)
-    return watch.seconds
 
 
 if __name__ == "__main__":

@@ -6,16 +6,20 @@ import json
 import os
 import platform
 import statistics
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import av
 import torch
 from rich.console import Console
 from rich.table import Table
 
 from rasnet import __version__
+
+# Whose versions a figure depends on, as far as they are installed.
+_PACKAGES = ("openvino", "monai", "numpy", "av", "pillow", "opencv-python-headless")
 
 
 def describe_machine(device: str) -> dict[str, str]:
@@ -30,7 +34,7 @@ def describe_machine(device: str) -> dict[str, str]:
         "rasnet": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "av": av.__version__,
+        **{name: number for name in _PACKAGES if (number := _version(name)) is not None},
     }
     if device == "cuda":
         machine["gpu"] = torch.cuda.get_device_name()
@@ -45,6 +49,35 @@ def usable_cores() -> int:
 def summarize(values: Sequence[float]) -> dict[str, float]:
     """Median, lowest and highest of repeated measurements."""
     return {"median": statistics.median(values), "lowest": min(values), "highest": max(values)}
+
+
+def repeat(function: Callable[[], object], seconds: float, least: int = 5) -> dict[str, float]:
+    """Call a function again and again, after one call that is not counted; what it leaves to a GPU counts.
+
+    Args:
+        function: to measure.
+        seconds: about how long to go on.
+        least: calls at least.
+
+    Returns:
+        Milliseconds a call: median, lowest and highest.
+    """
+    function()
+    synchronize()
+    times: list[float] = []
+    until = time.perf_counter() + seconds
+    while len(times) < least or time.perf_counter() < until:
+        began = time.perf_counter()
+        function()
+        synchronize()
+        times.append(1e3 * (time.perf_counter() - began))
+    return summarize(times)
+
+
+def synchronize() -> None:
+    """Wait for what a GPU, if there is one, still has to do."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], machine: dict[str, str]) -> None:
@@ -64,6 +97,13 @@ def write_json(path: Path | None, result: dict[str, Any]) -> None:
     """Keep a result for programs, if a file is wished for."""
     if path is not None:
         path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _cpu_model() -> str:

@@ -1,16 +1,23 @@
-"""What benchmarks share to work with: test videos and a stopwatch."""
+"""What benchmarks share to work with: weights, test videos and the pipeline."""
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Sequence
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from typing import Annotated
 
 import av
 import cv2
+import typer
 from rich.progress import track
 
-from rasnet.progress import SilentProgress
+from rasnet.bundle import openvino_path, weights_path
+from rasnet.inference import Backend, CaseSink, FrameBatches, open_case
+from rasnet.inference.pipeline import segment_frames
 from rasnet.video import VideoWriter, open_source
 
 SAMPLE_CLIP = Path(__file__).resolve().parents[2] / "Resources" / "sample_clip.mp4"
@@ -18,23 +25,56 @@ SAMPLE_CLIP = Path(__file__).resolve().parents[2] / "Resources" / "sample_clip.m
 FULL_SIZE = "1280x1024"
 """The picture of a da Vinci endoscope in EndoVis 2017."""
 
+RASNET = (sys.executable, "-c", "from rasnet.cli import main; main()")
+"""The command `rasnet` of the Python that this is."""
 
-class Stopwatch(SilentProgress):
-    """Takes the time from a task's start to its finish.
+WeightsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="A checkpoint (.pt) or an OpenVINO model (.xml); may be given again.",
+        show_default="the released ones that are there",
+    ),
+]
 
-    Attributes:
-        seconds: that the last task took.
+
+def chosen_weights(given: Sequence[Path] | None, device: str) -> list[Path]:
+    """Name the weights to measure, each of which says which engine runs it.
+
+    Args:
+        given: by the user; the released ones that are there by default.
+        device: ``"cpu"`` or ``"cuda"``, where OpenVINO models are left out.
     """
+    found = list(given or (path for path in (weights_path(), openvino_path()) if path.is_file()))
+    usable = [path for path in found if path.suffix != ".xml" or (device == "cpu" and find_spec("openvino"))]
+    if not usable:
+        raise SystemExit(f"no weights that can run on {device}; name some with --weights")
+    return usable
 
-    seconds = 0.0
 
-    def start(self, task: str, total: int) -> None:
-        """Begin."""
-        self._began = time.perf_counter()
+def run_pipeline(
+    video: Path, folder: Path, backend: Backend, frames: int | None = None, batch_size: int | None = None
+) -> float:
+    """Turn a video into a case as `rasnet segment` does, with a model that is loaded.
 
-    def finish(self, **result: object) -> None:
-        """Stop."""
-        self.seconds = time.perf_counter() - self._began
+    Args:
+        video: the file.
+        folder: of the case, which is made.
+        backend: the model.
+        frames: how many; all by default.
+        batch_size: frames through the network at once; left to the backend by default.
+
+    Returns:
+        Seconds from the first frame's decoding until everything is in the case.
+    """
+    case = open_case(video, folder, backend.weights, backend=backend.name, stop=frames)
+    source = FrameBatches(case, batch_size or backend.batch_size)
+    try:
+        began = time.perf_counter()
+        segment_frames(source, CaseSink(case), backend)
+        return time.perf_counter() - began
+    finally:
+        source.close()
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
     python Testing/benchmarks/memory.py --frames 100 300
     python Testing/benchmarks/memory.py --device cuda --frames 500 5000
+    python Testing/benchmarks/memory.py --frames 500 90000    # an operation of an hour; takes as long as its segmenting
 
 Every length is a file of its own and a fresh process that runs `rasnet segment` on it; the figure is the most memory
 that the process had at any time (its maximum resident set size, without the memory of a GPU).
@@ -20,13 +21,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from machine import describe_machine, show, write_json
-from material import FULL_SIZE, make_video
+from material import FULL_SIZE, RASNET, chosen_weights, make_video
 
 from rasnet.progress import RichProgress
 
 MOST_GROWTH = 1.05
 
-RASNET = [sys.executable, "-c", "from rasnet.cli import main; main()"]
 # Linux counts in KiB, macOS in bytes.
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
@@ -43,13 +43,14 @@ class Run(NamedTuple):
     seconds: float
 
 
-def segment(video: Path, case: Path, device: str) -> Run:
+def segment(video: Path, case: Path, weights: Path, device: str) -> Run:
     """Run `rasnet segment` in a process of its own, show how far it is, and read its peak memory.
 
     Raises:
         SystemExit: the run failed; its message says why.
     """
     command = [*RASNET, "segment", str(video), str(case), "--device", device, "--progress", "json"]
+    command += ["--weights", str(weights)]
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -73,10 +74,15 @@ def segment(video: Path, case: Path, device: str) -> Run:
 def main() -> None:
     """Measure peak memory at several lengths; exit code 1 if it grows by more than 5 %."""
     options = _parse()
+    # The last: an OpenVINO model, which `rasnet segment` takes by itself where there is one.
+    weights = chosen_weights(options.weights and [options.weights], options.device)[-1]
     with tempfile.TemporaryDirectory() as folder:
         runs = {
             frames: segment(
-                make_video(Path(folder), options.size, frames), Path(folder) / f"case_{frames}", options.device
+                make_video(Path(folder), options.size, frames),
+                Path(folder) / f"case_{frames}",
+                weights,
+                options.device,
             )
             for frames in sorted(options.frames)
         }
@@ -84,7 +90,7 @@ def main() -> None:
     ratio = longest.peak_mb / shortest.peak_mb
     machine = describe_machine(options.device)
     show(
-        f"peak memory of rasnet segment, {options.size}, on {options.device}: "
+        f"peak memory of rasnet segment, {options.size}, {weights.name}, on {options.device}: "
         f"longest over shortest video {ratio:.3f}, at most {MOST_GROWTH}",
         ("frames", "peak MB", "seconds"),
         [(str(frames), f"{run.peak_mb:.0f}", f"{run.seconds:.0f}") for frames, run in runs.items()],
@@ -96,6 +102,8 @@ def main() -> None:
             "machine": machine,
             "device": options.device,
             "size": options.size,
+            "weights": weights.name,
+            "seconds": {frames: run.seconds for frames, run in runs.items()},
             "peak_mb": {frames: run.peak_mb for frames, run in runs.items()},
             "ratio": ratio,
         },
@@ -109,6 +117,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--frames", type=int, nargs="+", default=[100, 300], help="lengths of video, two or more")
     parser.add_argument("--size", default=FULL_SIZE, metavar="WIDTHxHEIGHT", help="of the video")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where the network runs")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="a checkpoint (.pt) or an OpenVINO model (.xml)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here too")
     options = parser.parse_args()
     if len(options.frames) < 2:

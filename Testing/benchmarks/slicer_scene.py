@@ -1,7 +1,7 @@
 """What the 3D Slicer module costs on real MRML (slicer-core, no desktop): loading, browsing, painting, saving.
 
-    python Testing/benchmarks/slicer.py
-    python Testing/benchmarks/slicer.py --frames 60 --no-worker
+    python Testing/benchmarks/slicer_scene.py
+    python Testing/benchmarks/slicer_scene.py --frames 60 --no-worker
 
 Scene and memory are measured in a process of its own, which has not made the video. Painting is the Segment Editor's
 logic, as its brush uses it; what a screen needs to draw is not in the figures.

@@ -5,6 +5,10 @@
 
 Each stage works alone on the same frames, held in memory (4 MB a frame of 1280x1024); the pipeline works on the file,
 as `rasnet segment` does, with its stages side by side. Loading the weights and opening the video are not counted.
+The parts of the stage "segment" are measured by themselves, on the first batches.
+
+Two floors go with the figures: FFmpeg decoding the same video and doing nothing else, and PNG encoding of the same
+masks and nothing else. For both the time of all cores together is given, too.
 """
 
 from __future__ import annotations
@@ -15,53 +19,63 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import av
 import numpy as np
 import numpy.typing as npt
 import torch
 import typer
-from machine import describe_machine, show, summarize, write_json
-from material import FULL_SIZE, Stopwatch, make_video
+from machine import describe_machine, show, summarize, synchronize, write_json
+from material import FULL_SIZE, WeightsOption, chosen_weights, make_video, run_pipeline
+from parts import parts_of
 from rich.progress import track
 
-from rasnet.bundle import weights_path
-from rasnet.inference import FrameBatch, FrameBatches, TorchBackend, open_case, segment_video
-from rasnet.inference.segmenter import decide, expected_dice_loss
+from rasnet.case import Case
+from rasnet.inference import Backend, FrameBatch, FrameBatches, load_backend, open_case
+from rasnet.inference.network_input import network_size
+from rasnet.masks import encode_mask
 from rasnet.tracking import Tracker
 from rasnet.video import open_source
 
 STAGES = {
     "decode": "H.264 to RGB, crop, stack",
-    "prepare": "upload, resize, normalise",
-    "network": "class scores at the network's size",
-    "decide": "enlarge, best class, uncertainty, download",
+    "segment": "frames to classes and uncertainty",
     "track": "components to layers over time",
     "write": "encode PNG, files, database",
 }
+
+PARTS = {
+    "prepare": "shrink, normalise",
+    "network": "class scores at the network's size",
+    "decide": "enlarge, best class, uncertainty",
+}
+
+# The parts of "segment" are measured on these many batches, as they do again what was done already.
+_BATCHES_FOR_PARTS = 8
 
 
 class StageClock:
     """Adds up the time that each stage takes.
 
     Attributes:
-        seconds: so far, by stage.
+        milliseconds: a frame, by stage.
     """
 
     def __init__(self) -> None:
-        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.milliseconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Count the block, and what a GPU still has to do when the block ends."""
-        _synchronize()
+    def __call__(self, stage: str, frames: int) -> Iterator[None]:
+        """Count the block, and what a GPU still has to do when the block ends, as a share of ``frames``."""
+        synchronize()
         began = time.perf_counter()
         yield
-        _synchronize()
-        self.seconds[stage] += time.perf_counter() - began
+        synchronize()
+        self.milliseconds[stage] += 1e3 * (time.perf_counter() - began) / frames
 
 
-def measure_stages(video: Path, frames: int, backend: TorchBackend, batch_size: int) -> dict[str, float]:
+def measure_stages(video: Path, frames: int, backend: Backend, batch_size: int) -> dict[str, float]:
     """Run every stage alone over the same frames, once.
 
     Args:
@@ -71,57 +85,106 @@ def measure_stages(video: Path, frames: int, backend: TorchBackend, batch_size: 
         batch_size: frames that go through the network at once.
 
     Returns:
-        Milliseconds a frame of each of `STAGES`.
+        Milliseconds a frame of each of `STAGES` and `PARTS`, and of PNG encoding alone, ``"PNG"``.
     """
-    clock, segmenter = StageClock(), backend.segmenter
+    clock = StageClock()
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        case = open_case(video, Path(folder) / "case", weights_path(), backend=backend.name, stop=frames)
+        case = open_case(video, Path(folder) / "case", backend.weights, backend=backend.name, stop=frames)
         roi, source = case.info.roi, FrameBatches(case, batch_size)
-        with clock("decode"):
+        with clock("decode", frames):
             batches: list[FrameBatch] = list(source)
         source.close()
         classes: list[npt.NDArray[np.uint8]] = []
         uncertainty: list[list[float]] = []
         for batch in batches:
-            with clock("prepare"):
-                images = segmenter.prepare(torch.from_numpy(batch.rgb).to(backend.device))
-            with clock("network"):
-                scores = segmenter.score(images)
-            with clock("decide"):
-                classes.extend(decide(scores, (roi.height, roi.width)).cpu().numpy())
-                uncertainty.extend(expected_dice_loss(scores).cpu().tolist())
+            with clock("segment", frames):
+                found, figures = backend(batch.rgb)
+            classes.extend(found)
+            uncertainty.extend(figures.tolist())
+        _time_parts(clock, backend, batches[:_BATCHES_FOR_PARTS])
         times = [pts for batch in batches for pts in batch.pts]
-        with clock("track"):
+        with clock("track", frames):
             masks = [roi.restore(mask) for mask in classes]
             tracker = Tracker(case.info.schema, roi=roi)
             layers = [tracker.update(pts, mask) for pts, mask in zip(times, masks, strict=True)]
-        with clock("write"), case.writer() as writer:
+        with clock("write", frames), case.writer() as writer:
             for index, (pts, layer, part, figures) in enumerate(zip(times, layers, masks, uncertainty, strict=True)):
                 writer.write(index, pts, layer, part, uncertainty=figures)
-    return {stage: 1e3 * clock.seconds[stage] / frames for stage in STAGES}
+        _time_encoder(clock, case, layers, masks)
+    return dict(clock.milliseconds)
 
 
-def measure_pipeline(video: Path, frames: int, device: Literal["cpu", "cuda"], batch_size: int) -> float:
-    """Turn the file into a case as `rasnet segment` does, and give the milliseconds a frame."""
-    watch = Stopwatch()
-    with tempfile.TemporaryDirectory() as folder, open_source(video) as source:
-        segment_video(
-            source,
-            Path(folder) / "case",
-            device=device,
-            batch_size=batch_size,
-            stop=frames,
-            progress=watch,
-        )
-    return 1e3 * watch.seconds / frames
+def _time_parts(clock: StageClock, backend: Backend, batches: list[FrameBatch]) -> None:
+    count, (height, width) = sum(len(batch) for batch in batches), batches[0].rgb.shape[1:3]
+    parts = parts_of(backend, (height, width), network_size(height, width))
+    for batch in batches:
+        with clock("prepare", count):
+            pictures = parts.prepare(batch.rgb)
+        with clock("network", count):
+            scores = parts.network(pictures)
+        with clock("decide", count):
+            parts.decide(scores)
+
+
+def _time_encoder(clock: StageClock, case: Case, *masks: list[npt.NDArray[np.uint8]]) -> None:
+    palette = np.zeros((256, 3), np.uint8)
+    with clock("PNG", len(masks[0])):
+        for each in masks:
+            for mask in each:
+                encode_mask(mask, palette)
+
+
+def measure_pipeline(video: Path, frames: int, backend: Backend, batch_size: int) -> float:
+    """Turn the file into a case, and give the milliseconds a frame."""
+    with tempfile.TemporaryDirectory() as folder:
+        return 1e3 * run_pipeline(video, Path(folder) / "case", backend, frames, batch_size) / frames
+
+
+def decode_only(video: Path, frames: int) -> tuple[float, float]:
+    """Let FFmpeg decode a video with all its threads, without turning its pictures into RGB.
+
+    Returns:
+        Milliseconds a frame, and the milliseconds of all cores together.
+    """
+    with av.open(str(video)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        began, began_cores = time.perf_counter(), time.process_time()
+        for _ in zip(range(frames), container.decode(stream), strict=False):
+            pass
+        return 1e3 * (time.perf_counter() - began) / frames, 1e3 * (time.process_time() - began_cores) / frames
+
+
+def measure_engine(
+    video: Path, frames: int, weights: Path, device: Literal["cpu", "cuda"], batch_size: int | None, repeat: int
+) -> dict[str, Any]:
+    """Measure the stages and the pipeline with one model.
+
+    Returns:
+        ``engine``, ``weights``, ``batch_size``, and ``milliseconds_per_frame`` by stage.
+    """
+    backend, _ = load_backend(weights, device)
+    batch = batch_size or backend.batch_size
+    measure_stages(video, min(frames, 2 * batch), backend, batch)  # to warm up
+    passes = []
+    for _ in track(range(repeat), f"measuring {backend.name}"):
+        stages = measure_stages(video, frames, backend, batch)
+        passes.append({**stages, "pipeline": measure_pipeline(video, frames, backend, batch)})
+    return {
+        "engine": backend.name,
+        "weights": weights.name,
+        "batch_size": batch,
+        "milliseconds_per_frame": {name: summarize([each[name] for each in passes]) for name in passes[0]},
+    }
 
 
 def main(
     frames: Annotated[int, typer.Option(min=1, help="Frames to measure with.")] = 60,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where the network runs.")] = "cpu",
+    weights: WeightsOption = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(min=1, metavar="N", help="Frames through the network at once.", show_default="by device"),
+        typer.Option(min=1, metavar="N", help="Frames through the network at once.", show_default="by engine"),
     ] = None,
     repeat: Annotated[int, typer.Option(min=1, help="Passes; the table shows median, lowest and highest.")] = 3,
     size: Annotated[str, typer.Option(metavar="WIDTHxHEIGHT", help="Of the test video.")] = FULL_SIZE,
@@ -132,50 +195,42 @@ def main(
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the figures here too.")] = None,
 ) -> None:
     """Measure frames per second from a video file to a case, and each stage's share."""
-    backend = TorchBackend(weights_path(), device)
-    batch = batch_size or backend.batch_size
+    machine = describe_machine(device)
     with tempfile.TemporaryDirectory() as folder:
         path = video or make_video(Path(folder), size, frames)
         with open_source(path) as source:
-            frames, shape = min(frames, len(source)), f"{source.width}x{source.height}"
-        measure_stages(path, min(frames, 2 * batch), backend, batch)  # to warm up
-        passes = []
-        for _ in track(range(repeat), "measuring"):
-            stages = measure_stages(path, frames, backend, batch)
-            passes.append({**stages, "pipeline": measure_pipeline(path, frames, device, batch)})
-    figures = {name: summarize([each[name] for each in passes]) for name in passes[0]}
-    machine = describe_machine(device)
-    show(
-        f"{frames} frames of {shape}, batches of {batch}, {repeat} passes, on {device}",
-        ("stage", "ms a frame", "lowest", "highest", "frames/s"),
-        [
-            (
-                f"{name}: {STAGES.get(name, 'all at once')}",
-                *(f"{value:.1f}" for value in row.values()),
-                f"{1e3 / row['median']:.1f}",
-            )
-            for name, row in figures.items()
-        ],
-        machine,
-    )
+            frames, shape = min(frames, len(source)), (source.height, source.width)
+        decoding = [decode_only(path, frames) for _ in range(repeat)]
+        engines = [
+            measure_engine(path, frames, model, device, batch_size, repeat) for model in chosen_weights(weights, device)
+        ]
+    for each in engines:
+        show(
+            f"{frames} frames of {shape[1]}x{shape[0]}, batches of {each['batch_size']}, {repeat} passes, "
+            f"{each['engine']}",
+            ("stage", "ms a frame", "lowest", "highest", "frames/s"),
+            [
+                (name, *(f"{value:.1f}" for value in row.values()), f"{1e3 / row['median']:.1f}")
+                for name, row in each["milliseconds_per_frame"].items()
+            ],
+            machine,
+        )
     write_json(
         json,
         {
             "machine": machine,
             "device": device,
             "frames": frames,
-            "size": shape,
-            "batch_size": batch,
+            "size": f"{shape[1]}x{shape[0]}",
+            "network_pixels": int(np.prod(network_size(*shape))),
             "repeat": repeat,
-            "milliseconds_per_frame": figures,
-            "frames_per_second": 1e3 / figures["pipeline"]["median"],
+            "decoder": {
+                "milliseconds_per_frame": summarize([wall for wall, _ in decoding]),
+                "core_milliseconds_per_frame": summarize([cores for _, cores in decoding]),
+            },
+            "engines": engines,
         },
     )
-
-
-def _synchronize() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 if __name__ == "__main__":
