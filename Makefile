@@ -55,5 +55,5 @@ clean:
 	touch $@
 
 .venv/test.stamp: .venv/demo.stamp
-	$(PIP) --editable '.[torch,convert,report,seg-nrrd,coco,dicom,yolo,test]'
+	$(PIP) --editable '.[torch,convert,report,seg-nrrd,coco,dicom,yolo,ray,test]'
 	touch $@

@@ -1,9 +1,10 @@
-"""A picture that the released network understands, however small it is: a grey bar that comes in from the left."""
+"""A picture that the released network understands, however small: a shaft over tissue that comes in from the left."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -11,12 +12,25 @@ from videos import RECIPES, write
 
 HEIGHT, WIDTH = 64, 96
 
+# An even grey on an even red would not do: pictures like that are among those without instruments that it learnt from.
+_NOISE = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
+_MOTTLING = 3.0 * (cv2.GaussianBlur(_NOISE, (0, 0), 4)[..., :1].astype(np.float32) - 128)
+_SHADING = 0.35 + 0.65 * np.sqrt(1 - np.linspace(-1, 1, 16) ** 2)  # of a cylinder, from one edge to the other
+
 
 def bar(index: int, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray[np.uint8]:
     """Picture of frame `index`, uint8 (H, W, 3): the bar is 24 pixels long and grows by 4 a frame."""
-    rgb = np.full((height, width, 3), (150, 60, 50), np.uint8)
-    rgb[24:40, : 24 + 4 * index] = 180
+    tissue = np.tile(_MOTTLING, (2, 2, 1))[:height, :width] * (1.0, 0.7, 0.7) + (150, 60, 50)
+    rgb: npt.NDArray[np.uint8] = tissue.clip(0, 255).astype(np.uint8)
+    rgb[24:40, : 24 + 4 * index] = (180 * _SHADING).astype(np.uint8)[:, None, None]
     return rgb
+
+
+def bar_mask(index: int, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray[np.bool_]:
+    """Where the bar of frame `index` is, bool (H, W)."""
+    mask = np.zeros((height, width), bool)
+    mask[24:40, : 24 + 4 * index] = True
+    return mask
 
 
 def write_bar_video(path: Path, count: int) -> Path:

@@ -26,6 +26,7 @@ def _texture(seed: int) -> np.ndarray:
 
 
 _TISSUE, _METAL = _texture(0), _texture(1)
+_SHADING = 0.35 + 0.65 * np.sqrt(1 - np.linspace(-1, 1, 30) ** 2)  # of a cylinder, from one edge to the other
 
 
 def true_mask(index: int) -> Mask:
@@ -50,10 +51,15 @@ def wrong_mask(index: int) -> Mask:
 
 
 def picture(index: int, scene: int = 0) -> np.ndarray:
-    """Grey-blue metal over red tissue, each with a texture that moves with it, uint8 (H, W, 3)."""
-    tissue = np.roll(_TISSUE, WIDTH * scene, axis=1)[:, :WIDTH] * (0.7, 0.3, 0.25) + 90 * scene
+    """A shaft of grey metal over red tissue, each with a texture that moves with it, uint8 (H, W, 3).
+
+    The released weights find it in part, so that there is something to learn.
+    """
+    mottling = np.roll(_TISSUE, WIDTH * scene, axis=1)[:, :WIDTH].mean(axis=2, keepdims=True) - 128.0
+    tissue = (150, 60, 50) + mottling * (0.5, 0.35, 0.35)
     metal = 120 - 90 * scene + np.roll(_METAL, STEP * index, axis=1)[:, :WIDTH] * (0.4, 0.45, 0.5)
-    rgb: np.ndarray = np.where(true_mask(index)[..., None] > 0, metal, tissue).astype(np.uint8)
+    metal[50:80] *= _SHADING[:, None, None]
+    rgb: np.ndarray = np.where(true_mask(index)[..., None] > 0, metal, tissue).clip(0, 255).astype(np.uint8)
     return rgb
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from bars import HEIGHT, WIDTH, bar, write_bar_folder, write_bar_video
+from bars import HEIGHT, WIDTH, bar, bar_mask, write_bar_folder, write_bar_video
 from PIL import Image
 from videos import RECIPES, write
 
@@ -70,7 +70,7 @@ class TestWholeVideo:
             assert (row.index, row.pts, row.status) == (frame.index, frame.pts, "predicted")
             np.testing.assert_array_equal(case.parts(row.index), expected[row.index])
             np.testing.assert_allclose(row.class_uncertainty, uncertainty[row.index], atol=1e-4)
-            truth = bar(row.index)[..., 0] == 180
+            truth = bar_mask(row.index)
             found = case.mask(row.index) > 0
             assert 2 * (truth & found).sum() / (truth.sum() + found.sum()) > 0.7
         assert [layer.id for layer in case.layers()] == [1]
@@ -126,7 +126,7 @@ class TestGoingOn:
         frames = write_bar_folder(tmp_path / "frames", 4)
         with open_source(frames) as source:
             case = open_case(source, tmp_path / "case", weights_path(), backend="torch-cpu")
-        human = np.where(bar(1)[..., 0] == 180, 9, 0).astype(np.uint8)
+        human = np.where(bar_mask(1), 9, 0).astype(np.uint8)
         case.correct(1, human, who="A. Surgeon", tool="test")
         case = segment(frames, tmp_path / "case")
         assert [row.status for row in case.frames()] == ["predicted", "corrected", "predicted", "predicted"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bars import bar, write_bar_folder, write_bar_video
+from bars import bar_mask, write_bar_folder, write_bar_video
 
 from rasnet.bundle import weights_path
 from rasnet.case import Case
@@ -71,7 +71,7 @@ def make_case(folder: Path, frames: Path, **span: int) -> Case:
 
 def human_mask(index: int) -> np.ndarray:
     """The bar of a frame as layer 9, uint8 (H, W)."""
-    return np.where(bar(index)[..., 0] == 180, 9, 0).astype(np.uint8)
+    return np.where(bar_mask(index), 9, 0).astype(np.uint8)
 
 
 def masks(case: Case) -> dict[int, list[np.ndarray]]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rasnet.case import Case
 
 _FOLDER = Path(__file__).resolve().parent
-sys.path.append(str(_FOLDER.parents[1] / "RASNetSlicer"))
+sys.path += [str(_FOLDER.parents[1] / "RASNetSlicer"), str(_FOLDER.parent / "bundle")]
 
 if importlib.util.find_spec("slicer_core") is not None:
     # slicer-core takes every folder named "slicer" on the path for a part of itself, and this one is no part of it.

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -18,6 +17,7 @@ from rasnet.case import Case
 LIBRARY = Path(__file__).resolve().parents[2] / "RASNetSlicer"
 sys.path.insert(0, str(LIBRARY))
 
+from bars import bar  # noqa: E402
 from RASNetSlicerLib.process import Event, Process, Verb, Worker  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked at through /proc")
@@ -29,12 +29,10 @@ TICK_S = 0.02
 
 
 def write_frames(folder: Path, count: int) -> Path:
-    """A grey bar from the left, 96 x 64 pixels, one PNG a frame; every fourth frame is the same."""
+    """A shaft from the left, 96 x 64 pixels, one PNG a frame; every fourth frame is the same."""
     folder.mkdir()
     for index in range(4):
-        rgb = np.full((64, 96, 3), (150, 60, 50), np.uint8)
-        rgb[24:40, : 24 + 4 * index] = 180
-        Image.fromarray(rgb).save(folder / f"frame{index}.png")
+        Image.fromarray(bar(index)).save(folder / f"frame{index}.png")
     for index in range(4, count):
         os.link(folder / f"frame{index % 4}.png", folder / f"frame{index}.png")
     return folder
@@ -149,7 +147,7 @@ class TestCancel:
 
     def test_while_it_still_loads(self, frames: Path, tmp_path: Path, start: Callable[..., Worker]) -> None:
         worker = start(sys.executable, tmp_path / "case", source=frames)
-        time.sleep(0.5)
+        time.sleep(0.2)
         worker.cancel()
         worker.cancel()  # a second press
         assert seconds_until(lambda: not worker.running) < 2
@@ -192,11 +190,11 @@ class TestFailure:
     def test_a_missing_package_is_one_sentence(
         self, frames: Path, tmp_path: Path, start: Callable[..., Worker]
     ) -> None:
-        (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('No module named torch', name='torch')\n")
+        (tmp_path / "openvino.py").write_text("raise ModuleNotFoundError('No openvino', name='openvino')\n")
         environment = {**ONE_CORE, "PYTHONPATH": str(tmp_path)}
         worker = start(sys.executable, tmp_path / "case", source=frames, environment=environment)
         error, _ = until(worker, "end")
-        assert error["message"] == "this needs the package torch; install it with `pip install 'rasnet[torch]'`"
+        assert error["message"] == "this needs the package openvino; install it with `pip install 'rasnet[cpu]'`"
 
     def test_an_interpreter_without_rasnet_says_so(self, tmp_path: Path, start: Callable[..., Worker]) -> None:
         (tmp_path / "rasnet.py").write_text("raise ModuleNotFoundError(\"No module named 'rasnet'\")\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,8 @@ class OpenVinoBackend:
         self._model.reshape([1, height, width, 3])
         # Left to itself, OpenVINO computes a float32 model in bfloat16 where the CPU can, and gives other masks.
         settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+        if (threads := os.environ.get("OMP_NUM_THREADS", "")).isdigit():  # limits PyTorch, too; Ray sets it for workers
+            settings["INFERENCE_NUM_THREADS"] = threads
         try:
             return self._core.compile_model(self._model, "CPU", settings).create_infer_request()
         except RuntimeError as error:  # a CPU without AVX2, say
