@@ -35,17 +35,16 @@ def main(
     alone, together = [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        made = make_video(folder, size, frames)
-        files = [made.with_name(f"video_{place}.mp4") for place in range(videos)]
-        for file in files:
-            shutil.copy(made, file)
+        files = [folder / f"video_{place}.mp4" for place in range(videos)]
+        for place, file in enumerate(files):  # each a frame longer: copies of one video would be segmented once
+            shutil.move(make_video(folder, size, frames + place), file)
         (folder / "list.txt").write_text("".join(f"{file}\n" for file in files), encoding="utf-8")
         for turn in track(range(repeat), "segmenting"):
             cases = [(str(file), str(folder / f"{turn}_{file.stem}")) for file in files]
             alone.append(sum(run((*RASNET, "segment", *pair, *options)) for pair in cases))
             many = (*RASNET, "segment", "--many", str(folder / "list.txt"), str(folder / f"many_{turn}"), *options)
             together.append(run(many))
-    count = videos * frames
+    count = sum(frames + place for place in range(videos))
     figures = {
         way: summarize([count / each for each in seconds])
         for way, seconds in (("one after another", alone), ("together", together))
