@@ -16,8 +16,8 @@ import typer
 from rich.progress import track
 
 from rasnet.bundle import openvino_path, weights_path
-from rasnet.inference import Backend, CaseSink, FrameBatches, open_case
-from rasnet.inference.pipeline import segment_frames
+from rasnet.inference import Backend, CaseSink, FrameBatches
+from rasnet.inference.pipeline import open_case_for, segment_frames
 from rasnet.video import VideoWriter, open_source
 
 SAMPLE_CLIP = Path(__file__).resolve().parents[2] / "Resources" / "sample_clip.mp4"
@@ -67,7 +67,7 @@ def run_pipeline(
     Returns:
         Seconds from the first frame's decoding until everything is in the case.
     """
-    case = open_case(video, folder, backend.weights, backend=backend.name, stop=frames)
+    case = open_case_for(backend, video, folder, stop=frames)
     source = FrameBatches(case, batch_size or backend.batch_size)
     try:
         began = time.perf_counter()

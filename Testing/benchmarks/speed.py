@@ -32,8 +32,9 @@ from parts import parts_of
 from rich.progress import track
 
 from rasnet.case import Case
-from rasnet.inference import Backend, FrameBatch, FrameBatches, load_backend, open_case
+from rasnet.inference import Backend, FrameBatch, FrameBatches, load_backend
 from rasnet.inference.network_input import network_size
+from rasnet.inference.pipeline import open_case_for
 from rasnet.masks import encode_mask
 from rasnet.tracking import Tracker
 from rasnet.video import open_source
@@ -89,7 +90,7 @@ def measure_stages(video: Path, frames: int, backend: Backend, batch_size: int) 
     """
     clock = StageClock()
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        case = open_case(video, Path(folder) / "case", backend.weights, backend=backend.name, stop=frames)
+        case = open_case_for(backend, video, Path(folder) / "case", stop=frames)
         roi, source = case.info.roi, FrameBatches(case, batch_size)
         with clock("decode", frames):
             batches: list[FrameBatch] = list(source)

@@ -15,14 +15,19 @@ HEIGHT, WIDTH = 64, 96
 # An even grey on an even red would not do: pictures like that are among those without instruments that it learnt from.
 _NOISE = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
 _MOTTLING = 3.0 * (cv2.GaussianBlur(_NOISE, (0, 0), 4)[..., :1].astype(np.float32) - 128)
-_SHADING = 0.35 + 0.65 * np.sqrt(1 - np.linspace(-1, 1, 16) ** 2)  # of a cylinder, from one edge to the other
+
+
+def shading(rows: int) -> npt.NDArray[np.float64]:
+    """Brightness across a cylinder, 0.35 at the edges and 1 in the middle, (rows, 1, 1)."""
+    across: npt.NDArray[np.float64] = 0.35 + 0.65 * np.sqrt(1 - np.linspace(-1, 1, rows) ** 2)
+    return across[:, None, None]
 
 
 def bar(index: int, height: int = HEIGHT, width: int = WIDTH) -> npt.NDArray[np.uint8]:
     """Picture of frame `index`, uint8 (H, W, 3): the bar is 24 pixels long and grows by 4 a frame."""
     tissue = np.tile(_MOTTLING, (2, 2, 1))[:height, :width] * (1.0, 0.7, 0.7) + (150, 60, 50)
     rgb: npt.NDArray[np.uint8] = tissue.clip(0, 255).astype(np.uint8)
-    rgb[24:40, : 24 + 4 * index] = (180 * _SHADING).astype(np.uint8)[:, None, None]
+    rgb[24:40, : 24 + 4 * index] = (180 * shading(16)).astype(np.uint8)
     return rgb
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from bars import shading
 from PIL import Image
 
 from rasnet.case import Case, ModelInfo
@@ -26,7 +27,6 @@ def _texture(seed: int) -> np.ndarray:
 
 
 _TISSUE, _METAL = _texture(0), _texture(1)
-_SHADING = 0.35 + 0.65 * np.sqrt(1 - np.linspace(-1, 1, 30) ** 2)  # of a cylinder, from one edge to the other
 
 
 def true_mask(index: int) -> Mask:
@@ -58,7 +58,7 @@ def picture(index: int, scene: int = 0) -> np.ndarray:
     mottling = np.roll(_TISSUE, WIDTH * scene, axis=1)[:, :WIDTH].mean(axis=2, keepdims=True) - 128.0
     tissue = (150, 60, 50) + mottling * (0.5, 0.35, 0.35)
     metal = 120 - 90 * scene + np.roll(_METAL, STEP * index, axis=1)[:, :WIDTH] * (0.4, 0.45, 0.5)
-    metal[50:80] *= _SHADING[:, None, None]
+    metal[50:80] *= shading(30)
     rgb: np.ndarray = np.where(true_mask(index)[..., None] > 0, metal, tissue).clip(0, 255).astype(np.uint8)
     return rgb
 

@@ -30,6 +30,16 @@ ProgressOption = Annotated[
         help="auto: a bar on a terminal, else lines now and then; json: one JSON object a line on stdout.",
     ),
 ]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="A checkpoint (.pt) or an OpenVINO model (.xml).", show_default="the released one"
+    ),
+]
+DeviceOption = Annotated[
+    Literal["auto", "cpu", "cuda"],
+    typer.Option(help="Where the network runs; auto takes a GPU if there is one. A CPU uses OpenVINO if it can."),
+]
 FirstFrame = Annotated[int | None, typer.Option(min=0, metavar="FRAME", help="First frame.", show_default="the case's")]
 StopFrame = Annotated[
     int | None, typer.Option(min=1, metavar="FRAME", help="One past the last frame.", show_default="the case's")
@@ -48,16 +58,8 @@ def segment(
     many: ManyOption = False,
     at_once: AtOnceOption = None,
     ray: RayOption = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="A checkpoint (.pt) or an OpenVINO model (.xml).", show_default="the released one"
-        ),
-    ] = None,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"],
-        typer.Option(help="Where the network runs; auto takes a GPU if there is one. A CPU uses OpenVINO if it can."),
-    ] = "auto",
+    weights: WeightsOption = None,
+    device: DeviceOption = "auto",
     batch_size: Annotated[
         int | None,
         typer.Option(min=1, metavar="N", help="Frames that go through the network at once.", show_default="by device"),
@@ -124,16 +126,8 @@ def serve(
             metavar="SOURCE", help="The video, where there is no case yet or it has moved.", show_default=False
         ),
     ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="A checkpoint (.pt) or an OpenVINO model (.xml).", show_default="the released one"
-        ),
-    ] = None,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"],
-        typer.Option(help="Where the network runs; auto takes a GPU if there is one. A CPU uses OpenVINO if it can."),
-    ] = "auto",
+    weights: WeightsOption = None,
+    device: DeviceOption = "auto",
     # No choice: it tells `Command` that errors, too, are answers in JSON.
     progress: Annotated[Literal["json"], typer.Option(hidden=True)] = "json",
 ) -> None:

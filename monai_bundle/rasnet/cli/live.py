@@ -9,11 +9,11 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rasnet.cli.commands import ProgressOption, parse_roi
+from rasnet.cli.commands import DeviceOption, ProgressOption, WeightsOption, parse_roi
 from rasnet.errors import RASNetError
 from rasnet.progress import JsonProgress, ProgressMode
 
@@ -44,16 +44,8 @@ def live(
     seconds: Annotated[
         float | None, typer.Option(min=0.1, metavar="S", help="How long; else Ctrl-C ends it.", show_default=False)
     ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="A checkpoint (.pt) or an OpenVINO model (.xml).", show_default="the released one"
-        ),
-    ] = None,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"],
-        typer.Option(help="Where the network runs; auto takes a GPU if there is one. A CPU uses OpenVINO if it can."),
-    ] = "auto",
+    weights: WeightsOption = None,
+    device: DeviceOption = "auto",
     roi: Annotated[
         str,
         typer.Option(

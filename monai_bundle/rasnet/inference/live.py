@@ -14,12 +14,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from rasnet.case import ModelInfo
 from rasnet.case.creation import prepare_folder
 from rasnet.case.recording import VIDEO, begin_recording, finish_recording, is_unfinished
 from rasnet.errors import RASNetError
-from rasnet.inference.backend import Backend, Device, checkpoint_sha256, load_backend
+from rasnet.inference.backend import Backend, Device, load_backend
 from rasnet.inference.live_stream import End, LiveStream
+from rasnet.inference.pipeline import model_info
 from rasnet.masks import write_whole
 from rasnet.tracking import Tracker
 from rasnet.video import RegionOfInterest
@@ -231,7 +231,7 @@ class _Session:
 
     def _begin(self, source: str, roi: RegionOfInterest) -> Any:
         schema = self._backend.schema
-        model = ModelInfo(f"rasnet_{schema.name}", checkpoint_sha256(self._backend.weights), self._backend.name)
+        model = model_info(self._backend.weights, schema, self._backend.name)
         return begin_recording(self._folder, roi=roi, schema=schema, model=model, fps=self._stream.fps, name=source)
 
     def _watch(self, source: str, roi: RegionOfInterest, seconds: float | None) -> None:

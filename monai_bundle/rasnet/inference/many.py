@@ -20,7 +20,7 @@ from rasnet.errors import RASNetError
 from rasnet.inference.archive import Job, Wishes, is_finished, plan, read_list
 from rasnet.inference.backend import Backend, Device, load_backend
 from rasnet.inference.many_progress import ManyProgress, VideoProgress
-from rasnet.inference.pipeline import open_case, segment_missing
+from rasnet.inference.pipeline import open_case_for, segment_missing
 from rasnet.progress import Progress, SilentProgress
 from rasnet.video import open_source
 
@@ -228,16 +228,8 @@ def _segment(job: Job, wishes: Wishes, model: SharedModel, progress: VideoProgre
     with open_source(job.video) as video:
         region = wishes.region(video.height, video.width)
         backend = model.of_case(job.folder)
-        case = open_case(
-            video,
-            job.folder,
-            backend.weights,
-            backend=backend.name,
-            schema=backend.schema,
-            start=wishes.start,
-            stop=wishes.stop,
-            step=wishes.step,
-            roi=region,
+        case = open_case_for(
+            backend, video, job.folder, start=wishes.start, stop=wishes.stop, step=wishes.step, roi=region
         )
     with case:
         segment_missing(case, backend, batch_size=wishes.batch_size, progress=progress, stop=stop)

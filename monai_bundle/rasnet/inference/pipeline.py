@@ -57,17 +57,7 @@ def segment_video(
     progress = progress or SilentProgress()
     # Before the case: wrong weights must leave no folder behind.
     backend, reason = load_backend(weights or case_weights(folder), device)
-    case = open_case(
-        source,
-        folder,
-        backend.weights,
-        backend=backend.name,
-        schema=backend.schema,
-        start=start,
-        stop=stop,
-        step=step,
-        roi=roi,
-    )
+    case = open_case_for(backend, source, folder, start=start, stop=stop, step=step, roi=roi)
     segment_missing(
         case,
         backend,
@@ -131,6 +121,30 @@ def segment_frames(
                 break
 
 
+def open_case_for(
+    backend: Backend,
+    source: VideoSource | str | Path,
+    folder: str | Path,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    step: int = 1,
+    roi: RegionOfInterest | None = None,
+) -> Case:
+    """Make or open the case that a model's predictions go into, where the model is loaded already; see `open_case`."""
+    return open_case(
+        source,
+        folder,
+        backend.weights,
+        backend=backend.name,
+        schema=backend.schema,
+        start=start,
+        stop=stop,
+        step=step,
+        roi=roi,
+    )
+
+
 def open_case(
     source: VideoSource | str | Path,
     folder: str | Path,
@@ -170,7 +184,7 @@ def open_case(
             source=video,
             schema=labels,
             roi=roi or _region(Path(folder), video),
-            model=ModelInfo(name=f"rasnet_{labels.name}", sha256=checkpoint_sha256(weights), backend=backend),
+            model=model_info(weights, labels, backend),
             start=start,
             stop=stop,
             step=step,
@@ -178,6 +192,11 @@ def open_case(
     finally:
         if video is not source:
             video.close()
+
+
+def model_info(weights: Path, schema: LabelSchema, backend: str) -> ModelInfo:
+    """What a case remembers of the model that segments it; as for `open_case`."""
+    return ModelInfo(name=f"rasnet_{schema.name}", sha256=checkpoint_sha256(weights), backend=backend)
 
 
 def _region(folder: Path, video: VideoSource) -> RegionOfInterest:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import threading
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +23,8 @@ class RecordedSegmenter(nn.Module):
 
     The first frames of a size are recorded, which takes a second or so; from then on Python starts one graph instead
     of every kernel. Fewer frames than were recorded run in a part of the same buffers. If the device's memory does
-    not hold a batch, smaller batches are recorded, and a warning is logged.
+    not hold a batch, smaller batches are recorded, and a warning is logged. Its buffers belong to one caller at a time,
+    as an OpenVINO request does; `rasnet.inference.many` sees to that where threads share a model.
 
     Args:
         segmenter: on a CUDA device, in evaluation mode. Its weights may still be loaded after this; they are read, and
@@ -39,7 +39,6 @@ class RecordedSegmenter(nn.Module):
         self.segmenter = segmenter
         self._folded: Segmenter | None = None
         self._recording: _Recording | None = None
-        self._lock = threading.Lock()  # its buffers belong to one caller at a time
 
     def forward(self, frames: Tensor) -> Prediction:
         """Segment pictures of one size.
@@ -53,11 +52,10 @@ class RecordedSegmenter(nn.Module):
         Raises:
             RASNetError: not even one frame fits into the device's memory.
         """
-        with self._lock:
-            if self._recording is None or not self._recording.takes(frames):
-                self._recording = None  # first, so that its memory can be used again
-                self._recording = self._record(frames)
-            predictions = [self._recording(chunk) for chunk in frames.split(self._recording.batch_size)]
+        if self._recording is None or not self._recording.takes(frames):
+            self._recording = None  # first, so that its memory can be used again
+            self._recording = self._record(frames)
+        predictions = [self._recording(chunk) for chunk in frames.split(self._recording.batch_size)]
         return Prediction(*map(torch.cat, zip(*predictions, strict=True)))
 
     def _record(self, frames: Tensor) -> _Recording:

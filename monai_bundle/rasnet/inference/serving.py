@@ -19,7 +19,7 @@ from rasnet.case import Case, CaseInfo, FrameStatus
 from rasnet.errors import RASNetError
 from rasnet.inference.backend import Backend, Device, load_backend
 from rasnet.inference.frames import FrameBatches
-from rasnet.inference.pipeline import open_case, report_end, segment_frames
+from rasnet.inference.pipeline import open_case_for, report_end, segment_frames
 from rasnet.inference.sink import LOOK_BACK_S, CaseSink
 from rasnet.progress import JsonProgress, SilentProgress
 from rasnet.video import VideoSource, open_source
@@ -365,16 +365,6 @@ def _open_video(folder: Path, source: str | Path | None) -> VideoSource:
 def _open_case(folder: Path, video: VideoSource, backend: Backend) -> Case:
     """Open the case with the range that it has, or make one of the whole video."""
     if not (folder / "case.json").is_file():
-        return open_case(video, folder, backend.weights, backend=backend.name, schema=backend.schema)
+        return open_case_for(backend, video, folder)
     known = CaseInfo.read(folder)
-    start, stop, step = known.start, known.stop, known.step
-    return open_case(
-        video,
-        folder,
-        backend.weights,
-        backend=backend.name,
-        schema=backend.schema,
-        start=start,
-        stop=stop,
-        step=step,
-    )
+    return open_case_for(backend, video, folder, start=known.start, stop=known.stop, step=known.step)
