@@ -50,7 +50,9 @@ def openvino_int8(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with open_source(SAMPLE_CLIP) as clip:
         for frame in clip.read(step=len(clip) // 5):
             Image.fromarray(frame.rgb).save(folder / "frames" / f"{frame.index}.png")
-    export_model(folder / "model_int8.xml", calibration=[folder / "frames"])
+    weights = folder / weights_path().name
+    weights.symlink_to(weights_path())
+    export_model(folder / "model_int8.xml", weights=weights, calibration=[folder / "frames"], shared=True)
     return folder / "model_int8.xml"
 
 

@@ -191,6 +191,9 @@ class TestBadWishes:
             ("model.onnx", {"precision": "int8"}, "an ONNX file is float32"),
             ("model.onnx", {"calibration": [SAMPLE_CLIP]}, "an ONNX file is float32"),
             ("model.xml", {"precision": "fp16", "calibration": [SAMPLE_CLIP]}, "only int8 needs frames"),
+            ("model.xml", {"precision": "fp32", "shared": True}, "only an int8 model of OpenVINO can share weights"),
+            ("model.onnx", {"shared": True}, "only an int8 model of OpenVINO can share weights"),
+            ("model.xml", {"shared": True}, "only in the folder where those lie"),
             ("model.xml", {"calibration": ["nothing.mp4"]}, "there is no file or folder nothing.mp4"),
         ],
     )

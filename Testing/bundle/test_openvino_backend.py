@@ -25,6 +25,7 @@ from rasnet.inference import OpenVinoBackend, TorchBackend, open_case
 from rasnet.inference import backend as choosing
 from rasnet.inference.openvino_backend import Decision, shrink
 from rasnet.inference.segmenter import decide
+from rasnet.inference.shared_weights import assemble
 from rasnet.video import open_source
 
 SAMPLE_CLIP = Path(__file__).resolve().parents[2] / "Resources" / "sample_clip.mp4"
@@ -146,7 +147,8 @@ class TestDecision:
 
 class TestInt8:
     def test_is_small_enough_to_release(self, openvino_int8: Path) -> None:
-        assert sum(path.stat().st_size for path in (openvino_int8, openvino_int8.with_suffix(".bin"))) <= 34_000_000
+        assert sum(path.stat().st_size for path in (openvino_int8, openvino_int8.with_suffix(".rest"))) <= 1_300_000
+        assert openvino_int8.stat().st_size + assemble(openvino_int8).nbytes <= 34_000_000
 
     def test_finds_what_float32_finds(self, openvino_int8: Path, float_model: OpenVinoBackend) -> None:
         backend = OpenVinoBackend(openvino_int8)
@@ -197,7 +199,7 @@ def bundle(openvino_int8: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     shutil.copytree(bundle_root() / "configs", root / "configs")
     (root / "models").mkdir()
     (root / "models" / "model.pt").symlink_to(weights_path())
-    for ending in (".xml", ".bin"):
+    for ending in (".xml", ".rest"):
         shutil.copy(openvino_int8.with_suffix(ending), root / "models" / f"model_int8{ending}")
     monkeypatch.setattr("rasnet.bundle.bundle_root", lambda: root)
     return root

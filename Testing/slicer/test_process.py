@@ -151,7 +151,9 @@ class TestCancel:
         worker.cancel()
         worker.cancel()  # a second press
         assert seconds_until(lambda: not worker.running) < 2
-        assert until(worker, "end") == [{"event": "end"}]
+        *before, end = until(worker, "end")
+        assert "error" not in {event["event"] for event in before}
+        assert end == {"event": "end"}
 
 
 class TestFailure:

@@ -246,6 +246,10 @@ def convert(
             show_default="synthetic scenes",
         ),
     ] = None,
+    shared: Annotated[
+        bool,
+        typer.Option("--shared", help="Leave out of an int8 model what the checkpoint in the same folder holds too."),
+    ] = False,
     progress: ProgressOption = "auto",
 ) -> None:
     """Write the network for other engines: OpenVINO, or anything that reads ONNX.
@@ -255,7 +259,14 @@ def convert(
     from rasnet.inference.export import export_model
 
     with make_progress(progress) as display:
-        export_model(output, weights=weights, precision=precision, calibration=calibrate or (), progress=display)
+        export_model(
+            output,
+            weights=weights,
+            precision=precision,
+            calibration=calibrate or (),
+            shared=shared,
+            progress=display,
+        )
     _say(f"the model is {output}", progress)
 
 

@@ -19,6 +19,7 @@ from rasnet.inference.onnx_export import write_onnx
 from rasnet.inference.openvino_import import import_openvino
 from rasnet.inference.openvino_model import ABOUT
 from rasnet.inference.segmenter import Segmenter, expected_dice_loss
+from rasnet.inference.shared_weights import REST, share_weights
 from rasnet.inference.torch_backend import load_model
 from rasnet.progress import Progress, SilentProgress
 
@@ -34,6 +35,7 @@ def export_model(
     weights: str | Path | None = None,
     precision: Precision | None = None,
     calibration: Sequence[str | Path] = (),
+    shared: bool = False,
     progress: Progress | None = None,
 ) -> None:
     """Write a network for another engine; the file's ending says which.
@@ -44,6 +46,7 @@ def export_model(
         precision: of an OpenVINO model's weights; int8 by default. An ONNX file is float32.
         calibration: videos, folders of frames or images whose frames show int8 what values to expect; scenes of
             `rasnet.synthetic` by default.
+        shared: leave out of an int8 model what the checkpoint in the same folder holds too (see `shared_weights`).
         progress: told of the steps.
 
     Raises:
@@ -57,6 +60,11 @@ def export_model(
         raise RASNetError("an ONNX file is float32; leave --precision and --calibrate away")
     if calibration and precision not in (None, "int8"):
         raise RASNetError("only int8 needs frames to calibrate with; leave --calibrate away")
+    if shared:
+        if output.suffix == ".onnx" or precision not in (None, "int8"):
+            raise RASNetError("only an int8 model of OpenVINO can share weights; leave --shared away")
+        if output.resolve().parent != weights.resolve().parent:
+            raise RASNetError(f"a model can share the weights of {weights} only in the folder where those lie")
     segmenter, schema, _ = load_model(weights)
     about = {"weights_sha256": file_sha256(weights), "label_schema": json.dumps(schema.to_json())}
     if output.suffix == ".onnx":
@@ -70,7 +78,8 @@ def export_model(
         from rasnet.inference.quantization import calibration_pictures, quantize
 
         model = quantize(model, calibration_pictures(calibration, segmenter.pixels, progress))
-    write_openvino(model, output, about | {"precision": precision, "pixels": str(segmenter.pixels)})
+    about |= {"precision": precision, "pixels": str(segmenter.pixels)}
+    write_openvino(model, output, about, share_with=weights if shared else None)
 
 
 class NetworkOnBytes(nn.Module):
@@ -129,8 +138,10 @@ def _halve(model: openvino.Model) -> None:
                 node.output(0).replace(half.output(0))
 
 
-def write_openvino(model: openvino.Model, output: Path, about: dict[str, str]) -> None:
-    """Write both files of a model whole; the ``.xml`` file, by which a model is found, comes last."""
+def write_openvino(
+    model: openvino.Model, output: Path, about: dict[str, str], *, share_with: Path | None = None
+) -> None:
+    """Write the files of a model whole; the ``.xml`` file, by which a model is found, comes last."""
     openvino = import_openvino()
     for key, value in about.items():
         model.set_rt_info(value, [ABOUT, key])
@@ -139,5 +150,9 @@ def write_openvino(model: openvino.Model, output: Path, about: dict[str, str]) -
         with tempfile.TemporaryDirectory(dir=output.parent) as folder:
             making = Path(folder) / output.name
             openvino.save_model(model, making, compress_to_fp16=False)
-            making.with_suffix(".bin").replace(output.with_suffix(".bin"))
+            if share_with:
+                share_weights(making, share_with)
+            weights, other = (".bin", REST)[:: -1 if share_with else 1]
+            making.with_suffix(weights).replace(output.with_suffix(weights))
             making.replace(output)
+            output.with_suffix(other).unlink(missing_ok=True)

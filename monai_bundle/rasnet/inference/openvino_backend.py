@@ -15,6 +15,7 @@ from rasnet.errors import RASNetError
 from rasnet.inference.network_input import network_size
 from rasnet.inference.openvino_import import import_openvino
 from rasnet.inference.openvino_model import read_about, schema_of
+from rasnet.inference.shared_weights import REST, assemble
 
 if TYPE_CHECKING:
     import openvino
@@ -28,7 +29,7 @@ class OpenVinoBackend:
     OpenVINO's own antialiased resize takes 82 ms instead of 4, and its enlarging 18 ms instead of 1.
 
     Args:
-        model: the ``.xml`` file, with its ``.bin`` file beside it.
+        model: the ``.xml`` file, with its ``.bin`` file beside it, or what stands for that (`shared_weights`).
 
     Attributes:
         name: ``"openvino-"`` and the precision of the weights, for example ``"openvino-int8"``.
@@ -151,11 +152,19 @@ class Decision:
 def _read(core: openvino.Core, path: Path) -> tuple[openvino.Model, dict[str, str]]:
     """Read a model, and what it says about itself."""
     advice = f"make it with `rasnet convert {path}`"
-    for file in (path, path.with_suffix(".bin")):
+    shared = path.with_suffix(REST).is_file() and not path.with_suffix(".bin").exists()
+    for file in (path, path.with_suffix(REST if shared else ".bin")):
         if not file.is_file():
             raise RASNetError(f"there is no model file {file}; {advice}")
     about = read_about(path)
     try:
-        return core.read_model(path), about
+        return core.read_model(*_content(path)) if shared else core.read_model(path), about
+    except RASNetError:
+        raise
     except Exception as error:  # damaged files raise whatever OpenVINO came across
         raise RASNetError(f"{path} or the .bin file beside it is damaged; {advice}") from error
+
+
+def _content(path: Path) -> tuple[bytes, openvino.Tensor]:
+    """A model whose weights lie in a checkpoint, as OpenVINO takes models from memory."""
+    return path.read_bytes(), import_openvino().Tensor(assemble(path).view(np.uint8))
