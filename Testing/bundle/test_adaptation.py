@@ -23,11 +23,11 @@ from rasnet.adaptation import (
     read_record,
     repredicting,
 )
-from rasnet.adaptation.holding_back import divide, judge
+from rasnet.adaptation.holding_back import judge
 from rasnet.adaptation.learning import fine_tune
 from rasnet.adaptation.replay import ask_parent
 from rasnet.bundle import file_sha256, weights_path
-from rasnet.case import Case, FrameRow, ModelInfo
+from rasnet.case import Case, ModelInfo
 from rasnet.cli import app
 from rasnet.datasets.example import Example
 from rasnet.errors import RASNetError
@@ -48,10 +48,6 @@ def small_model(weights: Path) -> Model:
 
 def small_parent() -> Segmenter:
     return small_model(weights_path()).segmenter
-
-
-def row(index: int, pts: float) -> FrameRow:
-    return FrameRow(index, pts, "corrected", None, (), None, "ab")
 
 
 @pytest.fixture(autouse=True)
@@ -96,24 +92,6 @@ def correct(case: Case, indices: tuple[int, ...] = PEOPLE) -> None:
 def state(case: Case) -> list[object]:
     files = sorted(path.relative_to(case.folder) for path in case.folder.rglob("*.p*"))
     return [case.info.model, case.frames(), len(list(case.journal())), files]
-
-
-class TestDivide:
-    def test_one_place_of_four_is_held_back(self) -> None:
-        rows = [row(index, 10.0 * index) for index in range(8)]
-        learn, held_back = divide(rows)
-        assert (len(learn), len(held_back)) == (6, 2)
-        assert sorted(learn + held_back, key=lambda r: r.index) == rows
-
-    def test_frames_of_one_place_stay_together(self) -> None:
-        rows = [row(4 * place + i, 10.0 * place + 0.01 * i) for place in range(4) for i in range(4)]
-        learn, held_back = divide(rows)
-        assert {r.index // 4 for r in learn}.isdisjoint({r.index // 4 for r in held_back})
-
-    @pytest.mark.parametrize("count", [1, 3])
-    def test_too_few_places_are_refused(self, count: int) -> None:
-        with pytest.raises(RASNetError, match=f"show {count} places .*learning needs 4"):
-            divide([row(index, 10.0 * index) for index in range(count)])
 
 
 class TestLearning:

@@ -13,6 +13,7 @@ from rasnet.case import Case
 from rasnet.cli import app
 from rasnet.errors import RASNetError
 from rasnet.masks import write_mask
+from rasnet.progress import SilentProgress
 from rasnet.report.effort import write_effort
 from rasnet.simulation import Effort, effort_for, simulate
 
@@ -71,6 +72,18 @@ class TestSimulate:
     def test_what_cannot_be_learnt_from_is_noted_and_the_curve_goes_on(self, case: Case, tmp_path: Path) -> None:
         curve = run(case, write_truth(tmp_path / "truth"), learn=True, shares=(0, 0.1))
         assert [point.adapted for point in curve] == [False] * 2
+
+    def test_the_model_goes_on_from_the_weights_that_were_given(self, tmp_path: Path) -> None:
+        class Notes(SilentProgress):
+            def note(self, message: str) -> None:
+                told.append(message)
+
+        told: list[str] = []
+        frames, other = 200, tmp_path / "other.pt"  # learning needs some seconds
+        case = make_moving_case(tmp_path, frames, mask=wrong_mask)
+        truth = write_truth(tmp_path / "truth", frames)
+        run(case, truth, shares=(0, 1), travel=False, learn=True, weights=other, progress=Notes())
+        assert [str(other) in message for message in told] == [True]
 
     def test_a_reviewed_case_is_refused(self, case: Case, tmp_path: Path) -> None:
         case.set_status(3, "accepted", who="A. Surgeon")

@@ -73,6 +73,7 @@ def simulate(
     shares: Sequence[float] = SHARES,
     travel: bool = True,
     learn: bool = True,
+    weights: str | Path | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> list[Effort]:
@@ -90,6 +91,7 @@ def simulate(
         shares: of the frames with a true mask, after which Dice is measured; growing.
         travel: whether corrections travel.
         learn: whether the model learns.
+        weights: checkpoint that it goes on from; as for `rasnet.adaptation.adapt`.
         seed: of a random order.
         progress: told of every share.
 
@@ -111,7 +113,7 @@ def simulate(
         # Whoever takes every n-th frame chooses n beforehand: each share begins anew.
         for run in [[share] for share in shares] if how == "every n-th" else [shares]:
             with _copied(case) as copy:
-                annotator = _Annotator(copy, _in_common(copy, sequence), labels, travel)
+                annotator = _Annotator(copy, _in_common(copy, sequence), labels, travel, weights)
                 curve += _follow(annotator, how, run, learn, seed, progress)
         return curve
     finally:
@@ -145,14 +147,18 @@ class _Annotator:
         truth: reads the true mask of a frame, by index.
         labels: what its values mean.
         travel: whether corrections travel.
+        weights: checkpoint that the model learns from.
     """
 
-    def __init__(self, case: Case, truth: dict[int, Reader], labels: str, travel: bool) -> None:
+    def __init__(
+        self, case: Case, truth: dict[int, Reader], labels: str, travel: bool, weights: str | Path | None
+    ) -> None:
         self.case = case
         self.truth = truth
         self.done: list[int] = []
         self._has_parts = labels == "parts"
         self._travels = travel
+        self._weights = weights
 
     def correct(self, indices: Sequence[int]) -> None:
         """Correct frames, all of them before any travels."""
@@ -174,7 +180,7 @@ class _Annotator:
         """Let the model learn; where it keeps that, corrections travel over its new masks."""
         from rasnet.adaptation import adapt
 
-        if not adapt(self.case, who=WHO).kept:
+        if not adapt(self.case, weights=self._weights, who=WHO).kept:
             return False
         if self._travels:
             propagate(self.case, self.done)

@@ -16,7 +16,7 @@ from rasnet.inference.segmenter import Segmenter
 from rasnet.losses import IGNORE
 
 PLACE_S = 1.0
-"""Frames nearer to each other than this, in seconds, show the same: they are learnt from or held back together."""
+"""Frames nearer to each other than this, in seconds, show the same: of them none is learnt from by which to judge."""
 
 LEAST_PLACES = 4
 """Places of the video that a person must have dealt with: at least two to learn from and two to judge by."""
@@ -41,6 +41,8 @@ class Division(NamedTuple):
 def divide(rows: Sequence[FrameRow]) -> Division:
     """Hold back one place of the video out of four, spread over it.
 
+    Where frames follow each other closely, those that show nearly what is held back are not learnt from either.
+
     Args:
         rows: frames that a person answered for, by time.
 
@@ -49,21 +51,26 @@ def divide(rows: Sequence[FrameRow]) -> Division:
     """
     places: list[list[FrameRow]] = []
     for row in rows:
-        if places and row.pts - places[-1][-1].pts < PLACE_S:
+        if places and row.pts - places[-1][0].pts < PLACE_S:
             places[-1].append(row)
         else:
             places.append([row])
-    if len(places) < LEAST_PLACES:
-        raise RASNetError(
-            f"the frames that a person dealt with show {len(places)} places of the video that are {PLACE_S:g} s or "
-            f"more apart, and learning needs {LEAST_PLACES}; `rasnet queue` says which frames to correct next"
-        )
     count = max(2, round(len(places) / _SHARE))
     back = {int(place) for place in (np.arange(count) + 0.5) * len(places) / count}
-    return Division(
-        [row for number, place in enumerate(places) if number not in back for row in place],
-        [row for number, place in enumerate(places) if number in back for row in place],
-    )
+    held_back = [row for number, place in enumerate(places) if number in back for row in place]
+    asked_s = np.array([row.pts for row in held_back])
+    learn = [
+        [row for row in place if np.abs(asked_s - row.pts).min() >= PLACE_S]
+        for number, place in enumerate(places)
+        if number not in back
+    ]
+    if sum(map(bool, learn)) + count < LEAST_PLACES:
+        raise RASNetError(
+            "the frames that a person dealt with show too little of the video: to learn from some and judge by others, "
+            f"they must lie at {LEAST_PLACES} places that are {PLACE_S:g} s or more apart; `rasnet queue` says which "
+            "frames to correct next"
+        )
+    return Division([row for place in learn for row in place], held_back)
 
 
 @torch.inference_mode()

@@ -134,6 +134,14 @@ def simulate(
         Literal["parts", "binary"], typer.Option(help="What the true masks' values mean; binary: not 0 is instrument.")
     ] = "parts",
     learn: Annotated[bool, typer.Option(help="Let the model learn when 5 % of the frames are corrected.")] = True,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Checkpoint that the model goes on from.",
+            show_default="the case's, or the released one",
+        ),
+    ] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Against every n-th frame and random frames, too, without learning.")
     ] = False,
@@ -150,7 +158,7 @@ def simulate(
 
     points: list[Effort] = []
     with make_progress(progress) as display, Case.open(case) as opened:
-        points += run(opened, truth, labels=labels, learn=learn, progress=display)
+        points += run(opened, truth, labels=labels, learn=learn, weights=weights, progress=display)
         for how in ("every n-th", "random") if compare else ():
             points += run(opened, truth, labels=labels, how=how, learn=False, progress=display)
     write_curve(points, out / "effort.csv")
