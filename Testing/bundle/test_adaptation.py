@@ -56,6 +56,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapting, "load_model", small_model)
     monkeypatch.setattr(learning, "STEPS", 2)
     monkeypatch.setattr(holding_back, "PLACE_S", 0.05)
+    monkeypatch.setattr(holding_back, "APART_S", 0.05)
     monkeypatch.setattr(adapting, "_STILLS", 2)
     monkeypatch.setattr(adapting, "_OWN", 2)
     monkeypatch.setattr(adapting, "_TIMES", 1)

@@ -29,7 +29,7 @@ def test_frames_of_one_place_stay_together() -> None:
 
 @pytest.mark.parametrize("step_s", [0.04, 0.4, 0.8, 0.99])
 def test_a_video_of_which_a_person_did_a_lot_can_be_learnt_from(step_s: float) -> None:
-    learn, held_back = divide([row(index, index * step_s) for index in range(int(12 / step_s))])
+    learn, held_back = divide([row(index, index * step_s) for index in range(int(8 / step_s))])
     assert len(learn) >= len(held_back) > 0
 
 
@@ -40,10 +40,12 @@ def test_what_is_asked_was_not_learnt(times: list[float]) -> None:
     except RASNetError:
         assert np.unique(np.floor(times)).size < 12  # of the seconds of a minute
     else:
-        assert min(abs(one.pts - other.pts) for one in learn for other in held_back) >= 1
+        assert min(abs(one.pts - other.pts) for one in learn for other in held_back) >= 0.4
 
 
-@pytest.mark.parametrize("times", [(), (5.0,), (0.0, 10.0, 20.0), (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)])
+@pytest.mark.parametrize(
+    "times", [(), (5.0,), (0.0, 10.0, 20.0), (0.0, 0.5, 1.0, 1.5, 2.0, 2.5), (0.0, 0.9, 1.0, 1.9, 2.0, 2.9)]
+)
 def test_too_few_places_are_refused(times: tuple[float, ...]) -> None:
     with pytest.raises(RASNetError, match=r"show too little of the video.*4 places that are 1 s or more apart"):
         divide([row(index, time) for index, time in enumerate(times)])
