@@ -5,7 +5,8 @@
 
 Each stage works alone on the same frames, held in memory (4 MB a frame of 1280x1024); the pipeline works on the file,
 as `rasnet segment` does, with its stages side by side. Loading the weights and opening the video are not counted.
-The parts of the stage "segment" are measured by themselves, on the first batches.
+The parts of the stage "segment" are measured by themselves, on the first batches. So is what one thread must do in
+order, "read" and "follow": however many cores there are, no video becomes a case in less time than the longer of them.
 
 Two floors go with the figures: FFmpeg decoding the same video and doing nothing else, and PNG encoding of the same
 masks and nothing else. For both the time of all cores together is given, too.
@@ -45,6 +46,12 @@ STAGES = {
     "track": "components to layers over time",
     "write": "encode PNG, files, database",
 }
+
+IN_ORDER = {
+    "read": "of decode: packets to pictures",
+    "follow": "of track: from the frame before to this one",
+}
+"""What is done frame after frame by one thread; the rest of these stages is shared by all cores."""
 
 PARTS = {
     "prepare": "shrink, normalise",
@@ -86,7 +93,7 @@ def measure_stages(video: Path, frames: int, backend: Backend, batch_size: int) 
         batch_size: frames that go through the network at once.
 
     Returns:
-        Milliseconds a frame of each of `STAGES` and `PARTS`, and of PNG encoding alone, ``"PNG"``.
+        Milliseconds a frame of each of `STAGES`, `IN_ORDER` and `PARTS`, and of PNG encoding alone, ``"PNG"``.
     """
     clock = StageClock()
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
@@ -94,6 +101,9 @@ def measure_stages(video: Path, frames: int, backend: Backend, batch_size: int) 
         roi, source = case.info.roi, FrameBatches(case, batch_size)
         with clock("decode", frames):
             batches: list[FrameBatch] = list(source)
+        with clock("read", frames):
+            for _ in source.source.take(0, frames):
+                pass
         source.close()
         classes: list[npt.NDArray[np.uint8]] = []
         uncertainty: list[list[float]] = []
@@ -108,6 +118,7 @@ def measure_stages(video: Path, frames: int, backend: Backend, batch_size: int) 
             masks = [roi.restore(mask) for mask in classes]
             tracker = Tracker(case.info.schema, roi=roi)
             layers = [tracker.update(pts, mask) for pts, mask in zip(times, masks, strict=True)]
+        _time_following(clock, case, times, masks)
         with clock("write", frames), case.writer() as writer:
             for index, (pts, layer, part, figures) in enumerate(zip(times, layers, masks, uncertainty, strict=True)):
                 writer.write(index, pts, layer, part, uncertainty=figures)
@@ -125,6 +136,14 @@ def _time_parts(clock: StageClock, backend: Backend, batches: list[FrameBatch]) 
             scores = parts.network(pictures)
         with clock("decide", count):
             parts.decide(scores)
+
+
+def _time_following(clock: StageClock, case: Case, times: list[float], masks: list[npt.NDArray[np.uint8]]) -> None:
+    tracker = Tracker(case.info.schema, roi=case.info.roi)
+    for pts, mask in zip(times, masks, strict=True):
+        foreground = tracker.prepare(mask)
+        with clock("follow", len(masks)):
+            tracker.follow(pts, foreground)
 
 
 def _time_encoder(clock: StageClock, case: Case, *masks: list[npt.NDArray[np.uint8]]) -> None:

@@ -3,6 +3,9 @@ import os
 import pickle
 import shutil
 import sqlite3
+import threading
+import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -255,6 +258,33 @@ def test_a_writer_writes_in_order_and_copies_its_arrays(case):
         np.testing.assert_array_equal(case.mask(row.index), predicted_mask(row.index))
         assert row.uncertainty == row.index / 100
     assert [entry.frame for entry in case.journal() if entry.what == "predict"] == list(range(12))
+
+
+def test_masks_that_are_drawn_late_are_drawn_by_the_writers_threads_and_written_in_order(case):
+    drawn_by = set()
+
+    def draw(index):
+        drawn_by.add(threading.current_thread())
+        time.sleep(0.01 * (index == 0))  # the first is ready last
+        return predicted_mask(index), predicted_mask(index)
+
+    with case.writer(threads=3) as writer:
+        for index in range(12):
+            writer.write_drawn(index, index / 25, partial(draw, index))
+    assert threading.main_thread() not in drawn_by
+    assert [entry.frame for entry in case.journal() if entry.what == "predict"] == list(range(12))
+    for index in range(12):
+        np.testing.assert_array_equal(case.mask(index), predicted_mask(index))
+        np.testing.assert_array_equal(case.parts(index), predicted_mask(index))
+
+
+def test_a_mask_that_cannot_be_drawn_is_an_error_of_the_writer(case):
+    def fail():
+        raise RASNetError("there is nothing to draw")
+
+    with pytest.raises(RASNetError, match="nothing to draw"), case.writer() as writer:
+        writer.write_drawn(0, 0.0, fail)
+    assert case.frames() == []
 
 
 def test_what_was_queued_before_an_exception_is_kept(case):

@@ -1,4 +1,7 @@
 import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from rasnet.case import Case
 from rasnet.errors import RASNetError
 from rasnet.inference.frames import FrameBatches, runs
 from rasnet.labels import LabelSchema
-from rasnet.video import RegionOfInterest, open_source
+from rasnet.video import RegionOfInterest, TakenFrame, open_source
 
 WHOLE = RegionOfInterest.whole(HEIGHT, WIDTH)
 
@@ -108,7 +111,7 @@ class TestBatches:
         broken.unlink()
         broken.write_bytes((tmp_path / "frames" / "0001.png").read_bytes()[:60])
         frames = FrameBatches(case, 2)
-        assert [batch.indices for batch in frames] == [(0, 1), (3, 4)]
+        assert [batch.indices for batch in frames] == [(0, 1), (3,), (4,)]
         assert frames.total == 5
         assert [(damage.first, damage.last) for damage in frames.source.damage] == [(2, 2)]
         frames.close()
@@ -138,6 +141,37 @@ class TestThread:
         list(frames)
         assert decoders() == []
         frames.close()
+
+    def test_reads_no_further_than_two_pictures_for_each_thread_that_converts(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("OMP_NUM_THREADS", "3")
+        frames = FrameBatches(make_case(tmp_path, 40), 20)
+        taken: list[int] = []
+        held: list[int] = []
+        go_on = threading.Event()
+        take = frames.source.take
+
+        def slowly(*span: int) -> Iterator[TakenFrame]:
+            for frame in take(*span):
+                taken.append(frame.index)
+                yield replace(frame, rgb=lambda rgb=frame.rgb: rgb() if go_on.wait(60) else None)
+
+        def let_go() -> None:
+            deadline = time.monotonic() + 30
+            while len(taken) < 7 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(0.1)
+            held.append(len(taken))
+            go_on.set()
+
+        monkeypatch.setattr(frames.source, "take", slowly)
+        threading.Thread(target=let_go).start()
+        batches = list(frames)
+        frames.close()
+        assert held == [7]  # the seventh is in the hand of the thread that reads
+        assert [batch.indices for batch in batches] == [tuple(range(20)), tuple(range(20, 40))]
+        assert [number_of(rgb) for batch in batches for rgb in batch.rgb] == list(range(40))
 
     def test_hands_its_error_to_the_consumer_after_the_frames_before_it(self, tmp_path: Path) -> None:
         case = make_grey_case(tmp_path, frames=6)

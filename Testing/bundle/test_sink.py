@@ -165,6 +165,21 @@ def test_a_damaged_mask_is_told_of_and_does_not_stop_the_run(tmp_path: Path) -> 
     np.testing.assert_array_equal(case.mask(11), classes(11) > 0)
 
 
+def test_a_frame_that_cannot_be_tracked_is_an_error_and_those_before_it_are_kept(tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+    masks = np.stack([classes(0), classes(1)])
+
+    def write() -> None:
+        with CaseSink(case) as sink:
+            sink.write(batch([0, 1]), masks, np.zeros((2, 3), np.float32))
+            sink.write(batch([2, 3]), masks.astype(np.int64), np.zeros((2, 3), np.float32))
+
+    with pytest.raises(RASNetError, match="needs uint8 masks"):
+        write()
+    assert [row.index for row in case.frames()] == [0, 1]
+    np.testing.assert_array_equal(case.mask(1), classes(1) > 0)
+
+
 def test_what_was_taken_before_an_error_is_kept(tmp_path: Path) -> None:
     case = make_case(tmp_path)
 

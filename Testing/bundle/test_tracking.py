@@ -1,6 +1,7 @@
 """Instruments as bars that move through small frames: every test says which layer ids must come out."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from rasnet.errors import RASNetError
 from rasnet.labels import LabelSchema
-from rasnet.tracking import Tracker
+from rasnet.tracking import Drawing, Tracker
 
 HEIGHT, WIDTH, FPS = 240, 320, 25.0
 PARTS = LabelSchema.load("instrument_parts")
@@ -465,6 +466,20 @@ def test_the_region_of_interest_is_where_instruments_come_in_by() -> None:
 def test_the_same_frames_give_the_same_layers() -> None:
     runs = [[output for _, _, output in track(Tracker(PARTS), 45, crossing_tips)] for _ in range(2)]
     np.testing.assert_array_equal(runs[0], runs[1])
+
+
+def test_frames_may_be_prepared_and_drawn_in_any_order_and_thread() -> None:
+    masks = [union(*crossing_tips(index)) for index in range(45)]
+    at_once = Tracker(PARTS)
+    expected = [at_once.update(index / FPS, mask) for index, mask in enumerate(masks)]
+    tracker = Tracker(PARTS)
+    with ThreadPoolExecutor(4) as pool:
+        prepared = list(pool.map(tracker.prepare, reversed(masks)))[::-1]
+        drawings = [tracker.follow(index / FPS, foreground) for index, foreground in enumerate(prepared)]
+        drawn = list(pool.map(Drawing.draw, reversed(drawings)))[::-1]
+    np.testing.assert_array_equal(drawn, expected)
+    np.testing.assert_array_equal(drawings[20].draw(), expected[20])  # again, the same
+    assert tracker.layers == at_once.layers
 
 
 @pytest.mark.parametrize("times", [[0.0, 0.0, 0.0], [0.0, 1.0, 0.5], [0.0, 1e6, 1e6 + 0.04]])

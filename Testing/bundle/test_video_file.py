@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -62,6 +63,17 @@ def test_reading_gives_every_frame_in_order(source: VideoSource) -> None:
     assert [frame.index for frame in frames] == list(range(COUNT))
     assert [frame.pts for frame in frames] == source.times.tolist()
     assert source.damage == []
+
+
+def test_frames_that_are_taken_may_be_converted_in_any_order_and_thread(source: VideoSource) -> None:
+    taken = list(source.take())
+    with ThreadPoolExecutor(4) as pool:
+        pictures = list(pool.map(lambda frame: frame.rgb(), reversed(taken)))[::-1]
+
+    assert [number_of(rgb) for rgb in pictures] == list(range(COUNT))
+    assert [(frame.index, frame.pts) for frame in taken] == list(enumerate(source.times.tolist()))
+    for rgb, frame in zip(pictures, source, strict=True):
+        np.testing.assert_array_equal(rgb, frame.rgb)
 
 
 def test_a_source_describes_itself(source: VideoSource) -> None:

@@ -19,6 +19,7 @@ from rasnet.case.info import CaseInfo, ModelInfo, describe_source
 from rasnet.case.journal import TOOL, JournalEntry, current_user
 from rasnet.case.layer_edits import CaseLayers
 from rasnet.case.writer import CaseWriter
+from rasnet.cores import usable_cores
 from rasnet.errors import RASNetError
 from rasnet.labels import LabelSchema
 from rasnet.masks import Mask
@@ -242,19 +243,19 @@ class Case(CaseLayers):
         change = self._prediction(index, pts, mask, parts, uncertainty, model, colors)
         return self._store.predict([change], self._store.latest_edit())[0]
 
-    def writer(self, threads: int = 2) -> CaseWriter:
+    def writer(self, threads: int | None = None) -> CaseWriter:
         """Write many predictions fast: ``with case.writer() as writer: writer.write(...)``.
 
         A layer that a person merges or removes meanwhile stays merged or removed in what follows.
 
         Args:
-            threads: that encode PNG.
+            threads: that encode PNG; one a core by default.
 
         Raises:
             RASNetError: on entering: another program is writing predictions into this case. On leaving:
                 something could not be written (the disk is full).
         """
-        return CaseWriter(self._store, self._prediction, threads)
+        return CaseWriter(self._store, self._prediction, threads or usable_cores())
 
     def correct(
         self,

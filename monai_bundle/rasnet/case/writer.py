@@ -15,10 +15,11 @@ from rasnet.case.changes import FrameStore, MaskChange
 from rasnet.errors import RASNetError
 from rasnet.masks import Mask
 
-_QUEUE_FRAMES = 16
+_QUEUE_FRAMES = 16  # at least; two a thread
 _BATCH_FRAMES = 32
 _BATCH_SECONDS = 0.5
 
+Draw = Callable[[], "tuple[Mask, Mask | None]"]
 Encode = Callable[[int, float, Mask, "Mask | None", Sequence[float], "str | None", Mask], MaskChange]
 
 
@@ -79,7 +80,7 @@ class CaseWriter:
         self._store = store
         self._encode = encode
         self._lock = WriterLock(store.folder)
-        self._queue: queue.Queue[Future[MaskChange] | None] = queue.Queue(_QUEUE_FRAMES)
+        self._queue: queue.Queue[Future[MaskChange] | None] = queue.Queue(max(_QUEUE_FRAMES, 2 * threads))
         self._error: BaseException | None = None
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="encode-mask")
         self._committer = threading.Thread(target=self._commit_all, name="commit-masks", daemon=True)
@@ -108,10 +109,31 @@ class CaseWriter:
             RASNetError: an earlier frame could not be written (the disk is full, the case was moved), or
                 this mask does not fit the case.
         """
-        self._raise_error()
         copies = mask.copy(), None if parts is None else parts.copy()
-        future = self._pool.submit(self._encode, index, pts, *copies, uncertainty, model, self._colors)
-        self._queue.put(future)
+        self.write_drawn(index, pts, lambda: copies, uncertainty=uncertainty, model=model)
+
+    def write_drawn(
+        self, index: int, pts: float, draw: Draw, *, uncertainty: Sequence[float] = (), model: str | None = None
+    ) -> None:
+        """Queue one prediction whose masks are still to be drawn, by the threads that encode; see `write`.
+
+        Args:
+            index: of the frame.
+            pts: seconds from the first frame.
+            draw: gives the mask, and the parts or None. They are the writer's, which does not change them.
+            uncertainty: one figure a class of the model's schema, background first.
+            model: name of the model where it is not the case's own.
+
+        Raises:
+            RASNetError: as for `write`. What `draw` raises is raised by a later call or at the end of the block.
+        """
+        self._raise_error()
+        self._queue.put(self._pool.submit(self._draw_and_encode, index, pts, draw, uncertainty, model, self._colors))
+
+    def _draw_and_encode(
+        self, index: int, pts: float, draw: Draw, uncertainty: Sequence[float], model: str | None, colors: Mask
+    ) -> MaskChange:
+        return self._encode(index, pts, *draw(), uncertainty, model, colors)
 
     def __enter__(self) -> CaseWriter:
         self._lock.acquire()

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rasnet.case import Case
-from rasnet.video import Frame, VideoSource
+from rasnet.cores import usable_cores
+from rasnet.video import RegionOfInterest, TakenFrame, VideoSource
 
 # Batches decoded ahead: enough to keep a model busy, and few enough for frames of 4K.
 _AHEAD = 2
+
+# Decoded pictures that may wait for a thread that converts them, for each of these threads.
+_WAITING = 2
 
 
 @dataclass(frozen=True)
@@ -35,16 +41,76 @@ class FrameBatch:
         return len(self.indices)
 
 
-class FrameBatches:
-    """Frames of a case, those that it still lacks by default, decoded by a thread ahead of whoever iterates.
+class _Filling:
+    """A batch whose pictures are being converted, each straight into its place.
 
+    Args:
+        roi: the part of each frame that is wanted.
+        size: most frames that it takes.
+    """
+
+    def __init__(self, roi: RegionOfInterest, size: int) -> None:
+        self._roi = roi
+        self._rgb = np.empty((size, roi.height, roi.width, 3), np.uint8)
+        self._frames: list[tuple[int, float, Future[bool]]] = []
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def add(self, frame: TakenFrame, pool: _Converters) -> None:
+        """Give the next frame its place."""
+        place = self._rgb[len(self)]
+        self._frames.append((frame.index, frame.pts, pool.submit(self._convert, frame, place)))
+
+    def filled(self) -> FrameBatch:
+        """Wait for the pictures; those that turned out to be damaged are left out."""
+        whole = [done.result() for _, _, done in self._frames]
+        rgb = self._rgb[: len(self)]
+        return FrameBatch(
+            indices=tuple(index for index, _, done in self._frames if done.result()),
+            pts=tuple(pts for _, pts, done in self._frames if done.result()),
+            rgb=rgb if all(whole) else rgb[whole],
+        )
+
+    def _convert(self, frame: TakenFrame, place: npt.NDArray[np.uint8]) -> bool:
+        rgb = frame.rgb()
+        if rgb is not None:
+            place[:] = self._roi.crop(rgb)
+        return rgb is not None
+
+
+class _Converters:
+    """Threads that convert pictures, a thread a core; `submit` waits while enough pictures wait for them."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="convert")
+        self._room = threading.Semaphore(_WAITING * usable_cores())
+
+    def submit(self, convert: Callable[..., bool], *arguments: Any) -> Future[bool]:
+        """Convert a picture as soon as a thread is free."""
+        self._room.acquire()
+        future = self._pool.submit(convert, *arguments)
+        future.add_done_callback(lambda _: self._room.release())
+        return future
+
+    def __enter__(self) -> _Converters:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
+
+
+class FrameBatches:
+    """Frames of a case, those that it still lacks by default, decoded by threads ahead of whoever iterates.
+
+    One thread reads the frames in order, and a pool converts them to RGB, crops them and puts them into their batch.
     Memory does not grow with the length of the video. Frames that cannot be decoded are left out; the source
     tells of them (`VideoSource.damage`). So the number of batches is known only at the end, and there is no
     `len`: an engine that expected more batches than come would begin anew.
 
     Args:
         case: of the frames, which are cropped to its region of interest.
-        batch_size: frames in a batch; the last may hold fewer.
+        batch_size: frames in a batch; the last, and one with images that turn out to be damaged, may hold fewer.
         wanted: increasing indices; what the case lacks by default.
         source: the case's video where it is open already, and stays so; opened, and closed at the end, by default.
 
@@ -88,47 +154,44 @@ class FrameBatches:
             self._reading = None
 
     def _read_ahead(self) -> Generator[FrameBatch, None, None]:
-        batches: queue.Queue[FrameBatch | BaseException | None] = queue.Queue(_AHEAD)
+        batches: queue.Queue[_Filling | BaseException | None] = queue.Queue(_AHEAD)
         stopped = threading.Event()
         decoder = threading.Thread(target=self._decode, args=(batches, stopped), name="decode", daemon=True)
         decoder.start()
         try:
-            while (batch := batches.get()) is not None:
-                if isinstance(batch, BaseException):
-                    raise batch
-                yield batch
+            while (filling := batches.get()) is not None:
+                if isinstance(filling, BaseException):
+                    raise filling
+                if len(batch := filling.filled()):
+                    yield batch
         finally:
             stopped.set()
             while decoder.is_alive():  # it may be waiting for room in the queue
                 _drain(batches)
                 decoder.join(0.01)
 
-    def _decode(self, batches: queue.Queue[FrameBatch | BaseException | None], stopped: threading.Event) -> None:
+    def _decode(self, batches: queue.Queue[_Filling | BaseException | None], stopped: threading.Event) -> None:
         try:
-            pending: list[Frame] = []
-            for frame in self._frames():
-                if stopped.is_set():
-                    return
-                pending.append(frame)
-                if len(pending) == self.batch_size:
-                    batches.put(self._stack(pending))
-                    pending = []
-            if pending:
-                batches.put(self._stack(pending))
+            with _Converters() as pool:
+                filling = self._batch()
+                for frame in self._frames():
+                    if stopped.is_set():
+                        return
+                    filling.add(frame, pool)
+                    if len(filling) == self.batch_size:
+                        batches.put(filling)
+                        filling = self._batch()
+                batches.put(filling)
             batches.put(None)
         except BaseException as error:  # the consumer's thread raises it
             batches.put(error)
 
-    def _frames(self) -> Iterator[Frame]:
-        for start, stop, step in runs(self._wanted):
-            yield from self.source.read(start, stop, step)
+    def _batch(self) -> _Filling:
+        return _Filling(self.case.info.roi, self.batch_size)
 
-    def _stack(self, frames: Sequence[Frame]) -> FrameBatch:
-        return FrameBatch(
-            indices=tuple(frame.index for frame in frames),
-            pts=tuple(frame.pts for frame in frames),
-            rgb=np.stack([self.case.info.roi.crop(frame.rgb) for frame in frames]),
-        )
+    def _frames(self) -> Iterator[TakenFrame]:
+        for start, stop, step in runs(self._wanted):
+            yield from self.source.take(start, stop, step)
 
 
 def runs(indices: Sequence[int]) -> Iterator[tuple[int, int, int]]:
@@ -151,7 +214,7 @@ def runs(indices: Sequence[int]) -> Iterator[tuple[int, int, int]]:
         first = last + 1
 
 
-def _drain(batches: queue.Queue[FrameBatch | BaseException | None]) -> None:
+def _drain(batches: queue.Queue[_Filling | BaseException | None]) -> None:
     try:
         while True:
             batches.get_nowait()

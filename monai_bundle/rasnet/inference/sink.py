@@ -5,17 +5,21 @@ from __future__ import annotations
 import queue
 import threading
 from bisect import bisect_left
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from rasnet.case import Case
+from rasnet.cores import usable_cores
 from rasnet.errors import RASNetError
 from rasnet.inference.frames import FrameBatch
+from rasnet.masks import Mask
 from rasnet.progress import Progress, SilentProgress
-from rasnet.tracking import Tracker
+from rasnet.tracking import Drawing, Foreground, Tracker
 
 LOOK_BACK_S = 1.0
 """Seconds of known masks that tell the tracker where each instrument is and how it moves."""
@@ -24,18 +28,23 @@ LOOK_BACK_S = 1.0
 _WAITING = 2
 
 
-class _Predicted(NamedTuple):
-    """A batch with what a model says of it."""
+@dataclass(frozen=True)
+class _Predicted:
+    """A frame with what a model says of it, on its way through the pool that prepares it for the tracker."""
 
-    batch: FrameBatch
+    index: int
+    pts: float
     classes: npt.NDArray[np.uint8]
-    uncertainty: npt.NDArray[np.float32]
+    uncertainty: list[float]
+    foreground: Future[Foreground]
 
 
 class CaseSink:
     """Takes a model's classes, frame after frame, and writes layers and parts into a case.
 
-    Tracking and writing are done by a thread, so that the model need not wait for them.
+    The model need not wait for tracking and writing. What one frame alone is enough for is done by a pool of threads,
+    a thread a core: a frame's components before the tracker, its masks and their PNG files behind it. One thread
+    tracks, frame after frame, and has nothing else to do. A few batches are under way at once, however long the video.
 
     Frames that the case already holds (of an earlier run, or corrected by a person) are shown to the tracker on
     the way, so that layer ids go on from them. Use it as a context manager: when the block ends, everything taken
@@ -58,7 +67,8 @@ class CaseSink:
         self._known = [
             (row.index, row.pts) for row in case.frames() if row.status != "skipped" and row.index not in missing
         ]
-        self._queue: queue.Queue[_Predicted | None] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[list[_Predicted] | None] = queue.Queue(_WAITING)
+        self._pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="prepare-mask")
         self._error: BaseException | None = None
         self._worker = threading.Thread(target=self._work, name="track", daemon=True)
         self._tracker = Tracker(case.info.schema, roi=case.info.roi, taken=[layer.id for layer in case.layers()])
@@ -75,24 +85,33 @@ class CaseSink:
             RASNetError: masks of this or an earlier batch could not be written (the disk is full, say).
         """
         self._raise_error()
-        self._queue.put(_Predicted(batch, classes, uncertainty))
+        frames = zip(batch.indices, batch.pts, classes, uncertainty.tolist(), strict=True)
+        self._queue.put([_Predicted(*frame, self._pool.submit(self._prepare, frame[2])) for frame in frames])
 
     def _work(self) -> None:
         while (predicted := self._queue.get()) is not None:
             if self._error is not None:
                 continue  # keeps taking from the queue, so that the caller never waits for nothing
             try:
-                self._track(*predicted)
+                for frame in predicted:
+                    self._track(frame)
             except BaseException as error:  # the caller's thread raises it
                 self._error = error
 
-    def _track(self, batch: FrameBatch, classes: npt.NDArray[np.uint8], uncertainty: npt.NDArray[np.float32]) -> None:
-        masks = self.case.info.roi.restore(classes)
-        for index, pts, mask, figures in zip(batch.indices, batch.pts, masks, uncertainty, strict=True):
-            self._adopt_until(index, pts)
-            layers = self._tracker.update(pts, mask)
-            self._writer.write(index, pts, layers, mask if self._has_parts else None, uncertainty=figures.tolist())
-            self.progress.advance(frame=index)
+    def _track(self, frame: _Predicted) -> None:
+        foreground = frame.foreground.result()
+        self._adopt_until(frame.index, frame.pts)
+        drawing = self._tracker.follow(frame.pts, foreground)
+        draw = partial(self._draw, drawing, frame.classes)
+        self._writer.write_drawn(frame.index, frame.pts, draw, uncertainty=frame.uncertainty)
+        self.progress.advance(frame=frame.index)
+
+    def _prepare(self, classes: npt.NDArray[np.uint8]) -> Foreground:
+        return self._tracker.prepare(self.case.info.roi.restore(classes))
+
+    def _draw(self, drawing: Drawing, classes: npt.NDArray[np.uint8]) -> tuple[Mask, Mask | None]:
+        # Restored again rather than kept: frames that wait take no more memory than the model's own arrays.
+        return drawing.draw(), self.case.info.roi.restore(classes) if self._has_parts else None
 
     def _raise_error(self) -> None:
         if self._error is not None:
@@ -124,6 +143,7 @@ class CaseSink:
             self._queue.put(None)
             self._worker.join()
         finally:
+            self._pool.shutdown(cancel_futures=True)
             failure = error or self._error
             self._writer.__exit__(type(failure) if failure else None, failure, trace)
         model = self.case.info.model

@@ -1,6 +1,7 @@
 """Frame-wise predictions to instrument layers over time."""
 
+from rasnet.tracking.components import Foreground
 from rasnet.tracking.track import TrackedLayer
-from rasnet.tracking.tracker import Tracker
+from rasnet.tracking.tracker import Drawing, Tracker
 
-__all__ = ["TrackedLayer", "Tracker"]
+__all__ = ["Drawing", "Foreground", "TrackedLayer", "Tracker"]

@@ -7,7 +7,7 @@ fast enough to run beside the network.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -22,6 +22,9 @@ from rasnet.tracking.runs import find_runs
 
 UInt8Array = npt.NDArray[np.uint8]
 Costs = Sequence[npt.NDArray[np.float32]]
+
+SPECK_SHARE = 0.05
+"""Components below the smallest area join an instrument beside them; below this share of it they are noise."""
 
 MOST_PIECES = 64
 """More components than this are noise; the largest are kept."""
@@ -55,6 +58,8 @@ class Grid:
 class Piece:
     """A connected component, or the part of one that belongs to one instrument.
 
+    What is measured of it is measured when it is first asked for.
+
     Args:
         label: the component's label.
         cells: (h, w) uint8 on the grid, 1 inside; at least one.
@@ -67,6 +72,21 @@ class Piece:
         self.label, self.cells = label, cells
         self._frame, self._class_count, self._window = frame, class_count, window
 
+    def measure(self) -> Piece:
+        """Measure now what tracking asks of every piece, so that it need not wait for it."""
+        _ = self.size, self.pose, self.votes
+        return self
+
+    @cached_property
+    def size(self) -> int:
+        """How many cells it has."""
+        return cv2.countNonZero(self.cells)
+
+    @cached_property
+    def away(self) -> npt.NDArray[np.float32]:
+        """Distance of every cell of the grid to the piece, (h, w), in cells."""
+        return np.asarray(cv2.distanceTransform(1 - self.cells, cv2.DIST_L2, 3))
+
     @cached_property
     def pose(self) -> Pose:
         """Place and direction, in cells."""
@@ -76,8 +96,8 @@ class Piece:
     def votes(self) -> npt.NDArray[np.int64]:
         """How many cells each class of the schema has, int64 (classes,)."""
         box = Box.around(self.cells).slices
-        shown = self._frame[box] * self.cells[box]
-        votes = np.bincount(shown.ravel(), minlength=self._class_count)[: self._class_count]
+        shown = self._frame[box][self.cells[box] > 0]
+        votes = np.bincount(shown, minlength=self._class_count)[: self._class_count]
         votes[0] = 0
         return votes
 
@@ -90,25 +110,42 @@ class Nearer(NamedTuple):
     inside: npt.NDArray[np.bool_]
 
 
+class Cut(NamedTuple):
+    """A component cut in parts: by how much each part but the first is nearer than all before it, on the grid."""
+
+    parts: list[Piece]
+    gains: Costs
+    box: Box
+
+
 class Foreground:
-    """The connected components of a frame's classes.
+    """The connected components of a frame's classes: all that tracking needs of a frame by itself.
 
     Args:
-        classes: (H, W) uint8 class ids, 0 for the background.
+        classes: (H, W) uint8 class ids, 0 for the background; not kept.
         grid: the grid to work on.
         class_count: number of classes in the schema.
+        min_area: the smallest instrument in pixels.
+
+    Attributes:
+        classes: on the grid, (h, w) uint8.
+        components: of `min_area` pixels and more, the largest first.
+        specks: smaller ones that may belong to an instrument beside them.
     """
 
-    def __init__(self, classes: UInt8Array, grid: Grid, class_count: int) -> None:
+    def __init__(self, classes: UInt8Array, grid: Grid, class_count: int, min_area: float) -> None:
         self._grid = grid
         self.class_count = class_count
-        self.classes = np.ascontiguousarray(grid.sample(classes)).astype(np.uint8)
+        self.min_area = min_area
+        self.classes = np.array(grid.sample(classes), np.uint8)
         self._runs = find_runs(classes)
         self._cell_runs = self._runs.sampled(grid.stride)
         self._areas = self._runs.areas()
-        self._cuts: dict[int, tuple[Piece, list[tuple[Piece, Nearer]]]] = {}  # by component: first part, others
+        self._cuts: dict[int, Cut] = {}  # by component
+        self.components = self._pieces(min_area)
+        self.specks = self._pieces(max(SPECK_SHARE * min_area, 1), min_area)
 
-    def pieces(self, smallest: float, largest: float = float("inf")) -> list[Piece]:
+    def _pieces(self, smallest: float, largest: float = float("inf")) -> list[Piece]:
         """Whole components of `smallest` to `largest` (exclusive) pixels, the largest first."""
         labels = np.flatnonzero((self._areas >= smallest) & (self._areas < largest))
         if labels.size == 0:
@@ -117,7 +154,7 @@ class Foreground:
         ranks = np.zeros(self._runs.count, np.uint8)
         ranks[by_size] = np.arange(1, len(by_size) + 1)
         cell_ranks = self._cell_runs.draw(ranks)
-        return [self._whole(int(label), cell_ranks == rank) for rank, label in enumerate(by_size, start=1)]
+        return [self._whole(int(label), cell_ranks == rank).measure() for rank, label in enumerate(by_size, start=1)]
 
     def box(self, piece: Piece) -> Box:
         """The cells that a component's pixels lie in, also those whose centres it misses."""
@@ -128,43 +165,43 @@ class Foreground:
             top, left, max(-(-pixels.bottom // stride), top + 1), max(-(-pixels.right // stride), left + 1)
         ).grown(0, self.classes.shape)
 
-    def cut(self, piece: Piece, box: Box, costs: Costs) -> list[Piece]:
+    def cut(self, piece: Piece, box: Box, nearest: UInt8Array, gains: Costs) -> list[Piece]:
         """Cut a component in parts: every pixel goes to the part whose cost, given on the grid, is lowest.
 
-        The costs are interpolated to full resolution, so the cut is smooth rather than stepped. Each part must
-        be left some cells.
+        The costs are interpolated to full resolution when the frame is painted, so the cut is smooth rather than
+        stepped. Each part must be left some cells.
 
         Args:
             piece: the component.
             box: where on the grid the costs are; it holds the component's own box.
-            costs: of each part.
+            nearest: the part that each cell goes to, see `nearest_of`.
+            gains: of the costs.
         """
-        nearest, gains = nearest_of(costs)
-        own = self.box(piece)
-        inner = slice(own.top - box.top, own.bottom - box.top), slice(own.left - box.left, own.right - box.left)
         parts = []
-        for index in range(len(costs)):
+        for index in range(len(gains) + 1):
             cells = np.zeros_like(piece.cells)
             np.bitwise_and(piece.cells[box.slices], (nearest == index).view(np.uint8), out=cells[box.slices])
             parts.append(self._piece(piece.label, cells))
-        nearer = [self._nearer(gain[inner], own) for gain in gains]
-        self._cuts[piece.label] = parts[0], list(zip(parts[1:], nearer, strict=True))
+        own = self.box(piece)
+        inner = slice(own.top - box.top, own.bottom - box.top), slice(own.left - box.left, own.right - box.left)
+        self._cuts[piece.label] = Cut(parts, [gain[inner] for gain in gains], own)
         return parts
 
-    def paint(self, owned: Iterable[tuple[Piece, int]]) -> UInt8Array:
+    def paint(self, layers: Mapping[Piece, int]) -> UInt8Array:
         """Draw pieces with their layer ids: (H, W) uint8."""
-        layers = dict(owned)
         ids = np.zeros(self._runs.count, np.uint8)
         for piece, layer in layers.items():
             ids[piece.label] = layer
-        for label, (first, _) in self._cuts.items():
-            ids[label] = layers.get(first, 0)
+        for label, cut in self._cuts.items():
+            ids[label] = layers.get(cut.parts[0], 0)
         mask = self._runs.draw(ids)
-        for label, (_, parts) in self._cuts.items():
-            component = self._runs.draw((np.arange(self._runs.count) == label).view(np.uint8)).view(np.bool_)
-            for piece, (top, left, inside) in parts:
-                box = slice(top, top + inside.shape[0]), slice(left, left + inside.shape[1])
-                np.copyto(mask[box], layers.get(piece, 0), where=inside & component[box])
+        for label, cut in self._cuts.items():
+            only = (np.arange(self._runs.count) == label).view(np.uint8)
+            for piece, gain in zip(cut.parts[1:], cut.gains, strict=True):
+                top, left, inside = self._nearer(gain, cut.box)
+                bottom, columns = top + inside.shape[0], slice(left, left + inside.shape[1])
+                component = self._runs.between(top, bottom).draw(only)[:, columns].view(np.bool_)
+                np.copyto(mask[top:bottom, columns], layers.get(piece, 0), where=inside & component)
         return mask
 
     def _nearer(self, gain: npt.NDArray[np.float32], box: Box) -> Nearer:

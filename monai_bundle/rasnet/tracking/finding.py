@@ -16,9 +16,6 @@ from rasnet.tracking.matching import assign, motion_costs
 from rasnet.tracking.separation import Claim, Separator
 from rasnet.tracking.track import Track
 
-SPECK_SHARE = 0.05
-"""Components below the smallest area join an instrument beside them; below this share of it they are noise."""
-
 
 class Sight:
     """What is seen of one track in a frame.
@@ -65,18 +62,14 @@ class Finder:
         foreground: the frame's components.
         grid: the grid.
         time_s: the frame's time.
-        min_area: the smallest instrument in pixels.
         typed: whether classes are instrument types.
         young_s: an instrument known for less than this may turn out to be a fragment of another.
     """
 
-    def __init__(
-        self, foreground: Foreground, grid: Grid, time_s: float, *, min_area: float, typed: bool, young_s: float
-    ) -> None:
+    def __init__(self, foreground: Foreground, grid: Grid, time_s: float, *, typed: bool, young_s: float) -> None:
         self._foreground = foreground
         self._grid = grid
         self._time_s = time_s
-        self._min_area = min_area
         self._typed = typed
         self._young_s = young_s
         self._sights: dict[Track, Sight] = {}
@@ -97,8 +90,7 @@ class Finder:
                 track = Track(self._time_s, self._foreground.classes * piece.cells, piece.pose, len(piece.votes))
                 self._sights[track] = Sight(track, piece)
         if self._sights:
-            smallest = max(SPECK_SHARE * self._min_area, 1)
-            self._join(self._foreground.pieces(smallest, self._min_area), specks=True)
+            self._join(self._foreground.specks, specks=True)
         return list(self._sights.values())
 
     def _expect(self, track: Track) -> Claim:
@@ -111,12 +103,12 @@ class Finder:
             self._foreground,
             self._grid,
             layers,
-            min_cells=max(self._grid.cells_of(self._min_area), 1),
+            min_cells=max(self._grid.cells_of(self._foreground.min_area), 1),
             typed=self._typed,
             young_s=self._young_s,
         )
         pieces = []
-        for piece, claim in separator.separate(self._foreground.pieces(self._min_area)):
+        for piece, claim in separator.separate(self._foreground.components):
             if claim is None:
                 pieces.append(piece)
             elif claim.track in self._sights:
@@ -154,16 +146,15 @@ class Finder:
         return rest
 
     def _owner(self, piece: Piece, *, speck: bool) -> Sight | None:
-        away = cv2.distanceTransform(1 - piece.cells, cv2.DIST_L2, 3) / self._grid.window.diagonal
-        size = cv2.countNonZero(piece.cells)
+        diagonal = self._grid.window.diagonal
         best, surest = None, math.inf
         for sight in self._sights.values():
             on_it = 0 if sight.expected is None else cv2.countNonZero(sight.expected & piece.cells)
             cost = belonging(
                 piece,
                 sight.track.pose,
-                covered=on_it / size,
-                distance=float(away[sight.cells > 0].min()),
+                covered=on_it / piece.size,
+                distance=float((piece.away[sight.cells > 0] / diagonal).min()),
                 seen_enters=sight.enters,
                 speck=speck,
             )

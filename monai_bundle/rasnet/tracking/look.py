@@ -14,7 +14,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
-from numpy.lib.stride_tricks import sliding_window_view
 
 from rasnet.geometry import Pose
 from rasnet.tracking.boxes import Box
@@ -37,6 +36,9 @@ SAMPLES = 400
 
 STILL_COST = 0.005
 """What moving a look by one cell or one degree must at least gain, as a share of its cells."""
+
+_STEPS = np.arange(-SEARCH_CELLS, SEARCH_CELLS + 1)
+_STEP_COSTS = STILL_COST * (np.hypot(_STEPS[:, None], _STEPS) + np.abs(SEARCH_DEGREES)[:, None, None])
 
 OTHER_CLASS = 4
 """By how much less a cell is worth where a look expects another class."""
@@ -91,10 +93,16 @@ class Look:
         self._canvas = np.ascontiguousarray(canvas[box.slices])
         self._origin = (box.left - BEYOND, box.top - BEYOND)  # of the canvas, in cells of the grid
         self._bendable = _distance(self._canvas) <= FLEX * self._diagonal
+        self._moved: tuple[Placement, UInt8Array] | None  # what `at` gave last
         self._sample()
 
     def at(self, place: Placement) -> UInt8Array:
-        """The look, moved: (h, w) uint8 classes on the grid."""
+        """The look, moved: (h, w) uint8 classes on the grid, to be read only."""
+        if self._moved is None or self._moved[0] != place:
+            self._moved = place, self._move(place)
+        return self._moved[1]
+
+    def _move(self, place: Placement) -> UInt8Array:
         moved = np.zeros(self._grid, np.uint8)
         matrix, box = self._to_grid(place), self._box(place)
         if 0 not in box.shape:
@@ -111,30 +119,40 @@ class Look:
             classes: (h, w) uint8, the frame's classes, where a look's classes are to lie on the same ones.
         """
         reach = SEARCH_CELLS
-        worths, planes = self._worths(cover, classes)
-        _, height, width = worths.shape
-        steps = np.arange(-reach, reach + 1)
-        cost = STILL_COST * (np.hypot(steps[:, None], steps) + np.abs(SEARCH_DEGREES)[:, None, None])
+        height, width = (size + 2 * MARGIN for size in self._grid)
+        shifts = 2 * reach + 1
         matrices = np.array([self._to_grid(place.moved(0, 0, angle)) for angle in SEARCH_DEGREES])
         places = np.rint(matrices[:, :, :2] @ self._points + matrices[:, :, 2:]).astype(np.intp) + MARGIN - reach
         # Samples off the grid are put where every shift leaves them in the margin.
-        x, y = np.clip(places[:, 0], 0, width - len(steps)), np.clip(places[:, 1], 0, height - len(steps))
-        shifted = sliding_window_view(worths, (len(steps), len(steps)), axis=(1, 2))  # type: ignore[call-overload]
-        gains = shifted[planes, y, x].sum(axis=1, dtype=np.int16) / (WORTH_UNIT * len(planes)) - cost
-        turn, row, column = np.unravel_index(np.argmax(gains), gains.shape)
-        return place.moved(float(steps[column]), float(steps[row]), SEARCH_DEGREES[turn])
+        x = np.minimum(np.maximum(places[:, 0], 0), width - shifts)
+        y = np.minimum(np.maximum(places[:, 1], 0), height - shifts)
+        box = Box(int(y.min()), int(x.min()), int(y.max()) + shifts, int(x.max()) + shifts)
+        worths, planes = self._worths(cover, classes, box)
+        kind, row, column = worths.strides  # a view of all shifts; numpy's own functions take longer to make it
+        shape = (len(worths), worths.shape[1] - 2 * reach, worths.shape[2] - 2 * reach, shifts, shifts)
+        shifted = np.ndarray(shape, worths.dtype, worths, strides=(kind, row, column, row, column))
+        gains = (
+            shifted[planes, y - box.top, x - box.left].sum(axis=1, dtype=np.int16) / (WORTH_UNIT * len(planes))
+            - _STEP_COSTS
+        )
+        turn, down, right = np.unravel_index(np.argmax(gains), gains.shape)
+        return place.moved(float(right) - reach, float(down) - reach, SEARCH_DEGREES[turn])
 
     def _worths(
-        self, cover: UInt8Array, classes: UInt8Array | None
+        self, cover: UInt8Array, classes: UInt8Array | None, box: Box
     ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.intp]]:
-        """What cells are worth to each class of the look, with a margin of 0, and the class of each sample."""
+        """What cells are worth to each class of the look, with a margin of 0, and the class of each sample.
+
+        Only what lies in a box of the grid with its margin is given.
+        """
         code = cover if classes is None else cover + len(WORTHS) * classes
-        padded = cv2.copyMakeBorder(code, MARGIN, MARGIN, MARGIN, MARGIN, cv2.BORDER_CONSTANT, value=OFF_GRID)
+        padded = cv2.copyMakeBorder(code, MARGIN, MARGIN, MARGIN, MARGIN, cv2.BORDER_CONSTANT, value=OFF_GRID)[
+            box.slices
+        ]
         if classes is None:
             return cv2.LUT(padded, _worth_by_code(0))[None], np.zeros(len(self._point_classes), np.intp)
-        kinds = np.unique(self._point_classes)
-        worths = np.stack([cv2.LUT(padded, _worth_by_code(int(kind) % 64)) for kind in kinds])
-        return worths, np.searchsorted(kinds, self._point_classes)
+        worths = np.stack([cv2.LUT(padded, _worth_by_code(kind % 64)) for kind in self._kinds])
+        return worths, self._planes
 
     def renew(self, place: Placement, cells: UInt8Array, classes: UInt8Array) -> None:
         """Follow the instrument's own motion, such as opening jaws, where no other instrument is near.
@@ -167,15 +185,25 @@ class Look:
         columns, rows = cells[:: max(1, len(cells) // SAMPLES)].T
         self._points = np.stack([columns, rows]).astype(np.float64)
         self._point_classes = self._canvas[rows, columns]
+        shown = np.bincount(self._point_classes, minlength=256) > 0
+        self._kinds: list[int] = np.flatnonzero(shown).tolist()
+        self._planes = (np.cumsum(shown) - 1)[self._point_classes]  # which of the kinds each sample is
+        self._moved = None
 
     def _box(self, place: Placement) -> Box:
         """Where on the grid the canvas lies."""
-        matrix = self._to_grid(place)
+        (a, b, x), (c, d, y) = self._to_grid(place).tolist()
         height, width = self._canvas.shape
-        corners = matrix[:, :2] @ np.array([[0, width, 0, width], [0, 0, height, height]]) + matrix[:, 2:]
-        left, top = np.floor(corners.min(axis=1)).astype(int)
-        right, bottom = np.ceil(corners.max(axis=1)).astype(int) + 1
-        return Box(int(top), int(left), int(bottom), int(right)).grown(0, self._grid)
+        across, down = (
+            (0.0, a * width, b * height, a * width + b * height),
+            (0.0, c * width, d * height, c * width + d * height),
+        )
+        return Box(
+            math.floor(y + min(down)),
+            math.floor(x + min(across)),
+            math.ceil(y + max(down)) + 1,
+            math.ceil(x + max(across)) + 1,
+        ).grown(0, self._grid)
 
     def _to_grid(self, place: Placement) -> FloatArray:
         """Affine matrix (2, 3) from the canvas to the grid."""

@@ -60,6 +60,12 @@ class Runs:
         starts, stops = ((columns[on_grid] - first + stride - 1) // stride for columns in (self.starts, self.stops))
         return Runs(height, width, self.rows[on_grid] // stride, starts, stops, self.labels[on_grid], self.count)
 
+    def between(self, top: int, bottom: int) -> Runs:
+        """The runs of some rows."""
+        first, last = np.searchsorted(self.rows, (top, bottom))
+        rows, starts, stops, labels = (each[first:last] for each in (self.rows, self.starts, self.stops, self.labels))
+        return Runs(bottom - top, self.width, rows - top, starts, stops, labels, self.count)
+
     def box(self, label: int) -> Box:
         """The smallest box with all pixels of a component."""
         own = self.labels == label
@@ -91,8 +97,9 @@ def _join(starts: IntArray, stops: IntArray, pitch: int) -> tuple[int, IntArray]
     first = np.searchsorted(stops, starts + pitch, side="left")
     beyond = np.searchsorted(starts, stops + pitch, side="right")
     touching = np.maximum(beyond - first, 0)
-    pointer = np.concatenate([[0], np.cumsum(touching)])
-    below = np.arange(pointer[-1]) + np.repeat(first - pointer[:-1], touching)
-    graph = csr_matrix((np.ones(len(below), np.uint8), below, pointer), shape=(len(starts), len(starts)))
+    pointer = np.concatenate([[0], np.cumsum(touching)]).astype(np.int32)
+    below = np.arange(pointer[-1], dtype=np.int32) + np.repeat((first - pointer[:-1]).astype(np.int32), touching)
+    # SciPy converts every other type of numbers than these.
+    graph = csr_matrix((np.ones(len(below)), below, pointer), shape=(len(starts), len(starts)))
     count, labels = connected_components(graph, directed=False)
     return int(count), labels.astype(np.intp)

@@ -137,7 +137,13 @@ class Separator:
         known = np.bitwise_or.reduce([claim.cells for claim in holders])
         if cv2.countNonZero(piece.cells & ~known) < 2 * self._min_cells:
             return []
-        distant = cv2.distanceTransform(1 - known, cv2.DIST_L2, 3) > 0.04 * diagonal
+        away = 0.04 * diagonal
+        # Most often too little is left outside of squares, all of whose cells are near, to look closer.
+        side = 2 * int(away / 1.5) + 1
+        near = cv2.dilate(known, np.ones((side, side), np.uint8))
+        if cv2.countNonZero(piece.cells & ~near) < 2 * self._min_cells:
+            return []
+        distant = cv2.distanceTransform(1 - known, cv2.DIST_L2, 3) > away
         rest = distant.view(np.uint8) & piece.cells
         found = []
         for cells in self._large_parts(rest, 2 * self._min_cells):
@@ -177,7 +183,7 @@ class Separator:
         inside = piece.cells[box.slices]
         while True:
             costs = self._costs(piece, holders, box)
-            nearest, _ = nearest_of(costs)
+            nearest, gains = nearest_of(costs)
             shares = [_common((nearest == index).view(np.uint8), inside) for index in range(len(holders))]
             sizes = [cv2.countNonZero(claim.cells) for claim in holders]
             hidden = [
@@ -190,7 +196,7 @@ class Separator:
             holders.pop(min(hidden, key=shares.__getitem__))
             if len(holders) < 2:
                 return [(piece, None)]
-        parts = self._foreground.cut(piece, box, costs)
+        parts = self._foreground.cut(piece, box, nearest, gains)
         return [
             (part, holder if isinstance(holder, Claim) else None) for part, holder in zip(parts, holders, strict=True)
         ]
@@ -257,10 +263,12 @@ class Separator:
 
     def _nearest_part(self, look: UInt8Array) -> UInt8Array:
         """The class of the nearest cell of an instrument: (h, w) uint8, like its classes."""
-        parts = range(1, self._foreground.class_count)
+        parts = [part for part in range(1, self._foreground.class_count) if (look == part).any()]
+        if len(parts) < 2:  # the only one, or the first where there is none
+            return np.full(look.shape, parts[0] if parts else 1, np.uint8)
         away = [np.asarray(cv2.distanceTransform((look != part).view(np.uint8), cv2.DIST_L2, 3)) for part in parts]
         nearest, _ = nearest_of(away)
-        return np.add(nearest, 1, dtype=np.uint8)
+        return np.array(parts, np.uint8)[nearest]
 
 
 def _signed_distance(cells: UInt8Array) -> npt.NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from rasnet.errors import RASNetError
 from rasnet.geometry import Window
 from rasnet.labels import LabelSchema
 from rasnet.tracking.boxes import pose_of
-from rasnet.tracking.components import Foreground, Grid, UInt8Array
+from rasnet.tracking.components import Foreground, Grid, Piece, UInt8Array
 from rasnet.tracking.finding import Finder
 from rasnet.tracking.matching import assign, likeness_cost, return_costs
 from rasnet.tracking.track import Track, TrackedLayer
@@ -34,6 +34,22 @@ SPARSE_S = 0.2
 """... or at once when frames are this far apart, where a look at the next frame would tell little."""
 
 MOST_LAYERS = 255
+
+
+class Drawing:
+    """The layers of one tracked frame, not drawn yet.
+
+    Args:
+        foreground: the frame's components, and how they were cut.
+        owned: the layer id of each piece that is shown.
+    """
+
+    def __init__(self, foreground: Foreground, owned: Mapping[Piece, int]) -> None:
+        self._foreground, self._owned = foreground, owned
+
+    def draw(self) -> UInt8Array:
+        """Draw the layer ids, (H, W) uint8, 0 where no instrument is; a new array at every call."""
+        return self._foreground.paint(self._owned)
 
 
 class Tracker:
@@ -126,17 +142,36 @@ class Tracker:
         Raises:
             RASNetError: the frame's size or data type is not what it must be.
         """
-        grid = self._prepare(classes)
+        return self.follow(time_s, self.prepare(classes)).draw()
+
+    def prepare(self, classes: UInt8Array) -> Foreground:
+        """Do what one frame alone is enough for; the first of the three parts of `update`.
+
+        It may run in any thread, for several frames at once and in any order.
+
+        Args:
+            classes: (H, W) uint8 class ids of the schema, the same size in every frame; not kept.
+
+        Raises:
+            RASNetError: the frame's size or data type is not what it must be.
+        """
+        grid = self._check(classes)
+        return Foreground(classes, grid, len(self._schema), self._min_area)
+
+    def follow(self, time_s: float, foreground: Foreground) -> Drawing:
+        """Find the instruments of one frame; the part that needs the frames before it, in order.
+
+        Args:
+            time_s: presentation time in seconds; must not go back (a time before the last is taken as it).
+            foreground: what `prepare` gave; it is the tracker's from now on.
+
+        Returns:
+            The frame's layers, to be drawn in any thread and at any time.
+        """
+        assert self._grid is not None, "a frame is prepared first"
+        grid = self._grid
         time_s, step_s = self._advance(time_s)
-        foreground = Foreground(classes, grid, len(self._schema))
-        finder = Finder(
-            foreground,
-            grid,
-            time_s,
-            min_area=self._min_area,
-            typed=self._schema.kind == "types",
-            young_s=self._gap_s,
-        )
+        finder = Finder(foreground, grid, time_s, typed=self._schema.kind == "types", young_s=self._gap_s)
         sights = finder.find(self._lately_seen(time_s, step_s))
         for sight in sights:
             if sight.place is not None:
@@ -147,9 +182,8 @@ class Tracker:
         self._tracks += [sight.track for sight in sights if sight.expected is None]
         self._confirm([sight.track for sight in sights if sight.track.id is None], time_s, step_s)
         self._forget(time_s)
-        return foreground.paint(
-            [(piece, sight.track.id) for sight in sights if sight.track.id for piece in sight.pieces]
-        )
+        owned = {piece: sight.track.id for sight in sights if sight.track.id for piece in sight.pieces}
+        return Drawing(foreground, owned)
 
     def adopt(self, time_s: float, layers: UInt8Array, classes: UInt8Array | None = None) -> None:
         """Continue from a mask that exists already: a frame done by an earlier run, or one a person corrected.
@@ -165,9 +199,9 @@ class Tracker:
         Raises:
             RASNetError: the masks' size or data type is not what it must be.
         """
-        grid = self._prepare(layers)
+        grid = self._check(layers)
         if classes is not None:
-            self._prepare(classes)
+            self._check(classes)
         time_s, _ = self._advance(time_s)
         self._tracks = [track for track in self._tracks if track.id is not None]
         known = {track.id: track for track in self._tracks}
@@ -195,7 +229,7 @@ class Tracker:
             track.observe(time_s, look, pose, votes)
         self._forget(time_s)
 
-    def _prepare(self, mask: UInt8Array) -> Grid:
+    def _check(self, mask: UInt8Array) -> Grid:
         if mask.ndim != 2 or mask.dtype != np.uint8 or mask.size == 0:
             raise RASNetError(f"tracking needs uint8 masks (height, width), not {mask.dtype} {mask.shape}")
         height, width = mask.shape

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,10 @@ class VideoFile(VideoSource):
         return chosen
 
     def _rgb(self, index: int) -> npt.NDArray[np.uint8] | None:
+        convert = self._take(index)
+        return None if convert is None else convert()
+
+    def _take(self, index: int) -> Callable[[], npt.NDArray[np.uint8]] | None:
         if self._closed:
             raise ValueError(f"{self.name} is closed")
         picture = self._cache.get(index)
@@ -84,7 +89,7 @@ class VideoFile(VideoSource):
             if not self._is_near(index):
                 self._jump(index)
             picture = self._read_on(index)
-        return None if picture is None else to_rgb(picture, self._matrix)
+        return None if picture is None else partial(to_rgb, picture, self._matrix)
 
     def _is_near(self, index: int) -> bool:
         if self._next is None or index < self._next:

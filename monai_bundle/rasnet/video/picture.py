@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -9,17 +10,30 @@ import numpy.typing as npt
 
 _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 
+_converters = threading.local()
+
 
 def to_rgb(picture: Any, matrix: npt.NDArray[np.int32] | None) -> npt.NDArray[np.uint8]:
     """Convert a PyAV frame to uint8 (H, W, 3), full range, turned upright by a display matrix.
 
     The colour matrix and range are those that the video states. Where it states no matrix, pictures
     larger than standard definition are taken as BT.709 and others as BT.601, as video players do.
+
+    Several threads may convert pictures at once.
     """
     high_definition = picture.width >= 1280 or picture.height > 576
     colors = "ITU709" if high_definition and picture.colorspace == _UNSPECIFIED else None
-    rgb: npt.NDArray[np.uint8] = picture.reformat(format="rgb24", src_colorspace=colors).to_ndarray()
+    rgb: npt.NDArray[np.uint8] = _converter().reformat(picture, format="rgb24", src_colorspace=colors).to_ndarray()
     return upright(rgb, matrix)
+
+
+def _converter() -> Any:
+    """FFmpeg's scaler of this thread, whose tables are made once and not for every picture."""
+    if not hasattr(_converters, "own"):
+        from av.video.reformatter import VideoReformatter
+
+        _converters.own = VideoReformatter()
+    return _converters.own
 
 
 def display_matrix(picture: Any) -> npt.NDArray[np.int32] | None:

@@ -93,9 +93,11 @@ class RegionOfInterest:
         """Put a mask of the region, (h, w) or (N, h, w), back into the full frame.
 
         Returns:
-            (H, W) or (N, H, W) of the same dtype; zero outside of the region.
+            (H, W) or (N, H, W) of the same dtype; zero outside of the region. The mask itself where that is all.
         """
         self._check(mask.shape[-2:], (self.height, self.width))
+        if (self.height, self.width) == (self.frame_height, self.frame_width):
+            return mask
         full = np.zeros((*mask.shape[:-2], self.frame_height, self.frame_width), mask.dtype)
         full[..., self._rows, self._columns] = mask
         return full

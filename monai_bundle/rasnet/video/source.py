@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Literal
 
@@ -15,6 +17,8 @@ import numpy.typing as npt
 from rasnet.errors import RASNetError
 
 SourceKind = Literal["video", "folder", "image"]
+
+_noting_damage = Lock()
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +34,22 @@ class Frame:
     index: int
     pts: float
     rgb: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class TakenFrame:
+    """One picture of a source, not converted to RGB yet.
+
+    Attributes:
+        index: position in display order, from 0.
+        pts: presentation time in seconds from the first frame.
+        rgb: gives uint8 (H, W, 3), or None where the picture turns out to be damaged. It may be called in any
+            thread, beside others of the same source, until the source is closed; call it once.
+    """
+
+    index: int
+    pts: float
+    rgb: Callable[[], npt.NDArray[np.uint8] | None]
 
 
 @dataclass(frozen=True)
@@ -110,12 +130,28 @@ class VideoSource(ABC):
         Yields:
             Frames. Damaged frames are left out and listed in `damage`.
         """
+        for taken in self.take(start, stop, step):
+            rgb = taken.rgb()
+            if rgb is not None:
+                yield Frame(taken.index, taken.pts, rgb)
+
+    def take(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[TakenFrame]:
+        """Give frames as `read` does, but leave what can be done beside the reading, in other threads, undone.
+
+        Args:
+            start: first frame.
+            stop: frame to stop before; None is the end. Both may be negative, as in a slice.
+            step: give every step-th frame, at least 1.
+
+        Yields:
+            Frames in order. Damaged ones are left out where reading shows the damage.
+        """
         if step < 1:
             raise ValueError(f"step is {step}; frames are read forwards, so it must be at least 1")
         for index in range(*slice(start, stop, step).indices(len(self))):
-            rgb = self._rgb(index)
+            rgb = self._take(index)
             if rgb is not None:
-                yield Frame(index, float(self.times[index]), rgb)
+                yield TakenFrame(index, float(self.times[index]), rgb)
 
     def __iter__(self) -> Iterator[Frame]:
         return self.read()
@@ -146,8 +182,19 @@ class VideoSource(ABC):
     def _rgb(self, index: int) -> npt.NDArray[np.uint8] | None:
         """Decode a frame that exists; None (and an entry in `damage`) where it cannot be decoded."""
 
+    def _take(self, index: int) -> Callable[[], npt.NDArray[np.uint8] | None] | None:
+        """Do what must be done in order for a frame that exists; the rest, which any thread may do, is returned.
+
+        All of `_rgb` unless a source knows better. None (and an entry in `damage`) where it cannot be decoded.
+        """
+        return partial(self._rgb, index)
+
     def _add_damage(self, first: int, last: int, reason: str) -> None:
         """Add a span, joined with the spans that it touches; frames that are known already stay as they are."""
+        with _noting_damage:
+            self._join_damage(first, last, reason)
+
+    def _join_damage(self, first: int, last: int, reason: str) -> None:
         spans = sorted([*self.damage, Damage(first, last, reason)], key=lambda span: span.first)
         joined = spans[:1]
         for span in spans[1:]:
