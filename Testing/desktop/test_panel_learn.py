@@ -44,7 +44,7 @@ if "adapt" in sys.orig_argv:
         model.segmenter.pixels = 128 * 160
         return model
     adapting.load_model = small
-    learning.STEPS, holding_back.PLACE_S = int(os.environ["STEPS"]), 0.05
+    learning.STEPS, holding_back.PLACE_S, holding_back.APART_S = int(os.environ["STEPS"]), 0.05, 0.05
     adapting._STILLS = adapting._OWN = adapting._EXAM_STILLS = 2
     adapting.LEAST_GAIN = float(os.environ["LEAST_GAIN"])
 """

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
+
+
+@cache
+def by_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Give a value for each channel, float32 (1, C, 1, 1), on a device.
+
+    They are copied there once: a copy makes the CPU wait until the GPU has done all that it was given before.
+    """
+    with torch.inference_mode(False):  # whoever asks first, a training may use them
+        return torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1)
 
 
 class Normalization:
@@ -29,5 +40,5 @@ class Normalization:
     ) -> tuple[Tensor, Tensor]:
         """Normalise float (B, 3, H, W); masks stay as they are."""
         images = batch["image"].to(device, non_blocking=non_blocking)
-        mean, std = (images.new_tensor(values).view(1, 3, 1, 1) for values in (self.mean, self.std))
+        mean, std = (by_channel(values, images.device) for values in (self.mean, self.std))
         return (images - mean) / std, batch["label"].to(device, non_blocking=non_blocking)
