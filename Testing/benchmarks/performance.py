@@ -37,8 +37,8 @@ PLANS: dict[str, list[tuple[str, str]]] = {
         ("speed", "--frames 40"),
         ("comparison", "--frames 16"),
         ("many", ""),
-        ("memory", "--frames 100 500"),
-        ("memory", "--frames 1000 6000 --size 320x256"),
+        ("memory", "--frames 500 2000"),
+        ("memory", "--frames 1000 4000 --size 320x256"),
     ],
     "cuda": [
         ("limits", ""),
