@@ -23,6 +23,14 @@ from rasnet.video import RegionOfInterest, TakenFrame, open_source
 WHOLE = RegionOfInterest.whole(HEIGHT, WIDTH)
 
 
+@pytest.fixture(scope="module", params=["1", "4"], ids="threads {}".format, autouse=True)
+def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """All of this holds with one thread a pool, and with several."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", request.param)
+        yield
+
+
 def make_case(folder: Path, count: int = 10, *, roi: RegionOfInterest = WHOLE, **span: int) -> Case:
     """A case about a video whose frames carry their numbers."""
     path = write(folder / "numbers.mp4", RECIPES["mp4"], [numbered(index) for index in range(count)])

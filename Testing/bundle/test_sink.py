@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,14 @@ from rasnet.video import RegionOfInterest
 
 TYPES = LabelSchema.load("endovis2017_types")
 needs_full_device = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+
+
+@pytest.fixture(scope="module", params=["1", "4"], ids="threads {}".format, autouse=True)
+def threads(request: pytest.FixtureRequest) -> Iterator[None]:
+    """All of this holds with one thread a pool, and with several."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", request.param)
+        yield
 
 
 class Listener(SilentProgress):
