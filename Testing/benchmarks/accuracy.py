@@ -33,6 +33,7 @@ from rich.progress import track
 from scipy.stats import spearmanr
 
 from rasnet.bundle import weights_path
+from rasnet.datasets.endovis2015 import part_ids
 from rasnet.errors import RASNetError
 from rasnet.inference import Backend, load_backend
 from rasnet.inference.backend import checkpoint_sha256
@@ -40,9 +41,6 @@ from rasnet.labels import LabelSchema
 from rasnet.video import RegionOfInterest, VideoSource, find_roi, open_source
 
 UInt8Array = npt.NDArray[np.uint8]
-
-# EndoVis 2015 paints the manipulator 70 and the shaft 160; lossy compression scatters the values about these.
-_MANIPULATOR_FROM, _SHAFT_FROM = 35, 115
 
 _SCHEMA = LabelSchema.load("instrument_parts")
 _SHAFT, _MANIPULATOR = _SCHEMA["shaft"].id, _SCHEMA["manipulator"].id
@@ -88,7 +86,7 @@ class Score:
 def robotic(folder: Path) -> Iterator[LabelledSet]:
     """Open a sequence of EndoVis 2015, robotic: two videos."""
     with open_source(folder / "Video.avi") as frames, open_source(folder / "Segmentation.avi") as labels:
-        yield LabelledSet(frames, lambda index: _part_ids(labels[index].rgb.max(axis=2)), parts=True)
+        yield LabelledSet(frames, lambda index: part_ids(labels[index].rgb.max(axis=2)), parts=True)
 
 
 @contextmanager
@@ -96,7 +94,7 @@ def rigid(folder: Path) -> Iterator[LabelledSet]:
     """Open a sequence of EndoVis 2015, rigid: a folder of frames, one of masks."""
     masks = sorted((folder / "Masks").glob("*_class.png"))
     with open_source(folder / "Raw") as frames:
-        yield LabelledSet(frames, lambda index: _part_ids(_read_grey(masks[index])), parts=True)
+        yield LabelledSet(frames, lambda index: part_ids(_read_grey(masks[index])), parts=True)
 
 
 @contextmanager
@@ -208,13 +206,6 @@ def _segment(rgb: UInt8Array, roi: RegionOfInterest, backend: Backend) -> tuple[
 def _overlap_and_size(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> tuple[int, int]:
     """Pixels in both masks, and the sum of the pixels of each."""
     return int(np.count_nonzero(first & second)), int(np.count_nonzero(first) + np.count_nonzero(second))
-
-
-def _part_ids(grey: UInt8Array) -> UInt8Array:
-    ids = np.zeros_like(grey)
-    ids[grey > _MANIPULATOR_FROM] = _MANIPULATOR
-    ids[grey > _SHAFT_FROM] = _SHAFT
-    return ids
 
 
 def _read_grey(path: Path) -> UInt8Array:

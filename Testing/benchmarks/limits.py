@@ -17,10 +17,11 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import torch
 import typer
-from machine import describe_machine, repeat, show, usable_cores, write_json
+from machine import describe_machine, repeat, show, write_json
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from rasnet.cores import available_cores
 from rasnet.inference.network_input import network_size
 from rasnet.inference.torch_backend import define_network
 
@@ -114,7 +115,7 @@ def measure_limits(device: str, seconds: float, side: int, megabytes: int) -> di
         speeds["upload"] = copied_bytes(here[0].pin_memory(), there[0], seconds)
     elif find_spec("openvino") is not None:
         peaks["int8"] = int8_operations(side, seconds)
-    return {"operations_per_second": peaks, "bytes_per_second": speeds, "cores": usable_cores()}
+    return {"operations_per_second": peaks, "bytes_per_second": speeds, "cores": available_cores()}
 
 
 def main(

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rasnet import __version__
+from rasnet.cores import available_cores
 
 # Whose versions a figure depends on, as far as they are installed.
 _PACKAGES = ("openvino", "monai", "numpy", "av", "pillow", "opencv-python-headless")
@@ -29,7 +30,7 @@ def describe_machine(device: str) -> dict[str, str]:
         device: ``"cpu"`` or ``"cuda"``; for the latter the GPU is named as well.
     """
     machine = {
-        "cpu": f"{_cpu_model()}, {usable_cores()} cores",
+        "cpu": f"{_cpu_model()}, {available_cores()} cores",
         "system": platform.platform(terse=True),
         "rasnet": __version__,
         "python": platform.python_version(),
@@ -39,11 +40,6 @@ def describe_machine(device: str) -> dict[str, str]:
     if device == "cuda":
         machine["gpu"] = torch.cuda.get_device_name()
     return machine
-
-
-def usable_cores() -> int:
-    """Cores that this process may use, which in a container are fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def summarize(values: Sequence[float]) -> dict[str, float]:

@@ -135,12 +135,8 @@ def execute(run: Run, recipe: Recipe, kept: Path, names: tuple[str, ...], device
         "last_loss": loss,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "images_per_second_shared": speed,
-        "seconds": time.perf_counter() - began,
-        "machine": describe_machine(device),
     }
-    write_json(file, result)
-    _free(network)
-    return result
+    return _keep(result, network, began, device, file)
 
 
 def measure_speed(
@@ -156,12 +152,8 @@ def measure_speed(
         "recipe": asdict(recipe),
         "iterations": short.iterations,
         "images_per_second": speed,
-        "seconds": time.perf_counter() - began,
-        "machine": describe_machine(device),
     }
-    write_json(file, result)
-    _free(model)
-    return result
+    return _keep(result, model, began, device, file)
 
 
 def train(
@@ -260,9 +252,12 @@ def _make(network: str, seed: int, device: str) -> nn.Module:
     return made.to(device)
 
 
-def _free(network: nn.Module) -> None:
-    """Leave the GPU's memory to the processes beside this one."""
+def _keep(figures: dict[str, Any], network: nn.Module, began: float, device: str, file: Path) -> dict[str, Any]:
+    """Write figures, with what they were measured on, and leave the GPU's memory to the processes beside this one."""
+    result = {**figures, "seconds": time.perf_counter() - began, "machine": describe_machine(device)}
+    write_json(file, result)
     network.cpu()
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+    return result

@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
+if not Path("/proc/self/stat").exists():
+    pytest.skip("processes are looked at through /proc", allow_module_level=True)
+
 
 def workers(verb: str = "serve") -> list[int]:
     """Processes of a verb of `rasnet` that this one has started, and that have not ended; ``serve`` segments."""

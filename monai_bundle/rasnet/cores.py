@@ -9,8 +9,17 @@ _MOST = 16
 
 
 def usable_cores() -> int:
-    """Cores that this process may use, 1 to 16; `OMP_NUM_THREADS` limits them, as it limits the network's engines."""
-    if (threads := os.environ.get("OMP_NUM_THREADS", "")).isdigit():  # Ray sets it for its workers
-        return min(max(int(threads), 1), _MOST)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, _MOST)
+    """Threads that a stage may have, 1 to 16: the cores of this process, or what the user limits it to."""
+    wished = thread_limit()
+    return min(available_cores() if wished is None else max(wished, 1), _MOST)
+
+
+def available_cores() -> int:
+    """Cores that this process may use, which in a container are fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def thread_limit() -> int | None:
+    """`OMP_NUM_THREADS`, which limits PyTorch, too, and which Ray sets for its workers; None where it is not set."""
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return int(threads) if threads.isdigit() else None

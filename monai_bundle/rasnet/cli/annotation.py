@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 Who = Annotated[
     str | None, typer.Option(metavar="NAME", help="In whose name.", show_default="the user of this computer")
 ]
+ParentOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Checkpoint to go on from.", show_default="the case's, else the released"),
+]
 
 
 def queue(
@@ -90,10 +94,7 @@ def propagate(
 
 def adapt(
     case: CaseFolder,
-    weights: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Checkpoint to go on from.", show_default="the case's, else the released"),
-    ] = None,
+    weights: ParentOption = None,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute.")] = "auto",
     who: Who = None,
     progress: ProgressOption = "auto",
@@ -134,14 +135,7 @@ def simulate(
         Literal["parts", "binary"], typer.Option(help="What the true masks' values mean; binary: not 0 is instrument.")
     ] = "parts",
     learn: Annotated[bool, typer.Option(help="Let the model learn when 5 % of the frames are corrected.")] = True,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Checkpoint that the model goes on from.",
-            show_default="the case's, or the released one",
-        ),
-    ] = None,
+    weights: ParentOption = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Against every n-th frame and random frames, too, without learning.")
     ] = False,

@@ -64,12 +64,11 @@ class _Filling:
 
     def filled(self) -> FrameBatch:
         """Wait for the pictures; those that turned out to be damaged are left out."""
-        whole = [done.result() for _, _, done in self._frames]
-        rgb = self._rgb[: len(self)]
+        places = [place for place, (_, _, converted) in enumerate(self._frames) if converted.result()]
         return FrameBatch(
-            indices=tuple(index for index, _, done in self._frames if done.result()),
-            pts=tuple(pts for _, pts, done in self._frames if done.result()),
-            rgb=rgb if all(whole) else rgb[whole],
+            indices=tuple(self._frames[place][0] for place in places),
+            pts=tuple(self._frames[place][1] for place in places),
+            rgb=self._rgb[: len(self)] if len(places) == len(self) else self._rgb[places],
         )
 
     def _convert(self, frame: TakenFrame, place: npt.NDArray[np.uint8]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from rasnet.cores import thread_limit
 from rasnet.errors import RASNetError
 from rasnet.inference.network_input import network_size
 from rasnet.inference.openvino_import import import_openvino
@@ -87,8 +87,8 @@ class OpenVinoBackend:
         self._model.reshape([1, height, width, 3])
         # Left to itself, OpenVINO computes a float32 model in bfloat16 where the CPU can, and gives other masks.
         settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-        if (threads := os.environ.get("OMP_NUM_THREADS", "")).isdigit():  # limits PyTorch, too; Ray sets it for workers
-            settings["INFERENCE_NUM_THREADS"] = threads
+        if (threads := thread_limit()) is not None:
+            settings["INFERENCE_NUM_THREADS"] = str(threads)
         try:
             return self._core.compile_model(self._model, "CPU", settings).create_infer_request()
         except RuntimeError as error:  # a CPU without AVX2, say
@@ -157,14 +157,13 @@ def _read(core: openvino.Core, path: Path) -> tuple[openvino.Model, dict[str, st
         if not file.is_file():
             raise RASNetError(f"there is no model file {file}; {advice}")
     about = read_about(path)
+    content = _assembled(path) if shared else (path,)
     try:
-        return core.read_model(*_content(path)) if shared else core.read_model(path), about
-    except RASNetError:
-        raise
+        return core.read_model(*content), about
     except Exception as error:  # damaged files raise whatever OpenVINO came across
         raise RASNetError(f"{path} or the .bin file beside it is damaged; {advice}") from error
 
 
-def _content(path: Path) -> tuple[bytes, openvino.Tensor]:
+def _assembled(path: Path) -> tuple[bytes, openvino.Tensor]:
     """A model whose weights lie in a checkpoint, as OpenVINO takes models from memory."""
     return path.read_bytes(), import_openvino().Tensor(assemble(path).view(np.uint8))

@@ -11,13 +11,12 @@ from torch import Tensor
 
 from rasnet.datasets.frames import FrameDataset, FrameGroup
 from rasnet.inference.segmenter import IMAGENET_MEAN, IMAGENET_STD, network_size
-from rasnet.training.normalization import by_channel
+from rasnet.training.normalization import standardize
 
 
 def normalize(pictures: Tensor) -> Tensor:
     """Normalise pictures, float (B, 3, H, W), 0 to 1, by ImageNet's statistics, as `Segmenter` does."""
-    mean, std = (by_channel(values, pictures.device) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return (pictures - mean) / std
+    return standardize(pictures, IMAGENET_MEAN, IMAGENET_STD)
 
 
 def prepare_batch(

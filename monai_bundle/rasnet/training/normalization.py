@@ -20,6 +20,11 @@ def by_channel(values: tuple[float, ...], device: torch.device) -> Tensor:
         return torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1)
 
 
+def standardize(images: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Tensor:
+    """Subtract a mean from pictures, float (B, C, H, W), and divide by a deviation, each a value a channel."""
+    return (images - by_channel(mean, images.device)) / by_channel(std, images.device)
+
+
 class Normalization:
     """Gives an engine its input and target from a batch with ``image``, 0 to 1, and ``label``.
 
@@ -40,5 +45,4 @@ class Normalization:
     ) -> tuple[Tensor, Tensor]:
         """Normalise float (B, 3, H, W); masks stay as they are."""
         images = batch["image"].to(device, non_blocking=non_blocking)
-        mean, std = (by_channel(values, images.device) for values in (self.mean, self.std))
-        return (images - mean) / std, batch["label"].to(device, non_blocking=non_blocking)
+        return standardize(images, self.mean, self.std), batch["label"].to(device, non_blocking=non_blocking)
