@@ -82,13 +82,16 @@ class Segmenter(nn.Module):
         size = network_size(height, width, self.pixels)
         if frames.device.type != "cpu":  # bytes are resized only by the CPU
             images = images.to(self.mean.dtype)
-        images = F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
-        return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        if (height, width) != size:
+            images = F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
+        images = torch.addcmul(-self.mean / self.std, images.to(self.mean.dtype), 1 / self.std)
+        return images.contiguous(memory_format=torch.channels_last)
 
     def score(self, images: Tensor) -> Tensor:
         """Give calibrated class scores, float32 (B, C, h, w), for what `prepare` gives."""
-        scores: Tensor = self.network(images).float()
-        return scores / self.temperature
+        scores: Tensor = self.network(images)
+        # Classes apart in memory, as all that follows takes them one by one or sums over pixels.
+        return scores.to(torch.float32, memory_format=torch.contiguous_format) / self.temperature
 
 
 def decide(scores: Tensor, size: tuple[int, int]) -> Tensor:
@@ -130,10 +133,14 @@ def expected_dice_loss(scores: Tensor) -> Tensor:
         float32 (B, C); column 0 for all instrument classes taken as one.
     """
     p = scores.softmax(dim=1)
-    chosen = F.one_hot(scores.argmax(dim=1), scores.shape[1]).permute(0, 3, 1, 2).to(p.dtype)
-    p = torch.cat([1 - p[:, :1], p[:, 1:]], dim=1)
-    chosen = torch.cat([1 - chosen[:, :1], chosen[:, 1:]], dim=1)
-    overlap = (p * chosen).sum(dim=(2, 3))
-    sizes = p.sum(dim=(2, 3)) + chosen.sum(dim=(2, 3))
-    negligible = _NEGLIGIBLE * scores.shape[2] * scores.shape[3]
+    every = torch.arange(scores.shape[1], device=scores.device).view(1, -1, 1, 1)
+    chosen = scores.argmax(dim=1, keepdim=True) == every
+    expected, found, overlap = (each.sum(dim=(2, 3), dtype=torch.float32) for each in (p, chosen, p * chosen))
+    pixels = scores.shape[2] * scores.shape[3]
+    # What is not background, of which column 0 tells, is the rest of the picture.
+    anything = (pixels - found[:, :1]) - (expected[:, :1] - overlap[:, :1])
+    overlap = torch.cat([anything, overlap[:, 1:]], dim=1)
+    sizes = expected + found
+    sizes = torch.cat([2 * pixels - sizes[:, :1], sizes[:, 1:]], dim=1)
+    negligible = _NEGLIGIBLE * pixels
     return 1 - (2 * overlap + negligible) / (sizes + negligible)
