@@ -68,7 +68,7 @@ def run_pipeline(
         Seconds from the first frame's decoding until everything is in the case.
     """
     case = open_case_for(backend, video, folder, stop=frames)
-    source = FrameBatches(case, batch_size or backend.batch_size)
+    source = FrameBatches(case, batch_size or backend.batch_size, empty=backend.empty)
     try:
         began = time.perf_counter()
         segment_frames(source, CaseSink(case), backend)

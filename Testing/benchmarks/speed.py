@@ -98,7 +98,7 @@ def measure_stages(video: Path, frames: int, backend: Backend, batch_size: int) 
     clock = StageClock()
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         case = open_case_for(backend, video, Path(folder) / "case", stop=frames)
-        roi, source = case.info.roi, FrameBatches(case, batch_size)
+        roi, source = case.info.roi, FrameBatches(case, batch_size, empty=backend.empty)
         with clock("decode", frames):
             batches: list[FrameBatch] = list(source)
         with clock("read", frames):

@@ -1,11 +1,13 @@
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from cases import human_mask, predict
 from cases import make_case as make_grey_case
@@ -123,6 +125,58 @@ class TestBatches:
         assert frames.total == 5
         assert [(damage.first, damage.last) for damage in frames.source.damage] == [(2, 2)]
         frames.close()
+
+
+class Memory:
+    """Gives memory, and remembers what it gave without holding it."""
+
+    def __init__(self) -> None:
+        self.given: list[weakref.ref[npt.NDArray[np.uint8]]] = []
+
+    def __call__(self, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+        memory = np.empty(shape, np.uint8)
+        self.given.append(weakref.ref(memory))
+        return memory
+
+
+class TestMemory:
+    def test_of_batches_that_are_let_go_of_is_used_again(self, tmp_path: Path) -> None:
+        memory = Memory()
+        frames = FrameBatches(make_case(tmp_path, 60), 2, empty=memory)
+        for batch in frames:
+            assert tuple(number_of(rgb) for rgb in batch.rgb) == batch.indices
+        frames.close()
+        # The consumer goes from one to the next, two wait, one waits for room, one fills.
+        assert len(memory.given) <= 6
+
+    def test_of_which_only_a_part_is_held_stays_as_it_is(self, tmp_path: Path) -> None:
+        frames = FrameBatches(make_case(tmp_path, 60), 3)
+        pictures = [batch.rgb[1] for batch in frames]
+        frames.close()
+        assert [number_of(rgb) for rgb in pictures] == list(range(1, 60, 3))
+
+    @pytest.mark.parametrize("taken", [1, 5])
+    def test_is_freed_at_the_end_but_for_what_is_held(self, taken: int, tmp_path: Path) -> None:
+        memory = Memory()
+        frames = FrameBatches(make_case(tmp_path, 10), 2, empty=memory)
+        held = list(islice(frames, taken))
+        frames.close()
+        assert sum(given() is not None for given in memory.given) == taken
+        assert [number_of(batch.rgb[0]) for batch in held] == list(range(0, 2 * taken, 2))
+        del held
+        assert [given() for given in memory.given] == [None] * len(memory.given)
+
+    def test_is_no_more_than_the_frames_need(self, tmp_path: Path) -> None:
+        shapes = []
+
+        def empty(shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+            shapes.append(shape)
+            return np.empty(shape, np.uint8)
+
+        frames = FrameBatches(make_case(tmp_path, 3), 32, empty=empty)
+        list(frames)
+        frames.close()
+        assert shapes == [(3, HEIGHT, WIDTH, 3)]
 
 
 class TestThread:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rasnet.inference.segmenter import Prediction, Segmenter
     from rasnet.inference.sink import CaseSink
     from rasnet.inference.torch_backend import TorchBackend, place
+    from rasnet.inference.transfer import memory_for
 
 _MODULES = {
     "Backend": "backend",
@@ -36,6 +37,7 @@ _MODULES = {
     "TorchBackend": "torch_backend",
     "export_model": "export",
     "load_backend": "backend",
+    "memory_for": "transfer",
     "open_case": "pipeline",
     "place": "torch_backend",
     "prepare_frames": "engine",
@@ -57,6 +59,7 @@ __all__ = [
     "TorchBackend",
     "export_model",
     "load_backend",
+    "memory_for",
     "open_case",
     "place",
     "prepare_frames",

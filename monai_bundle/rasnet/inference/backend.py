@@ -34,6 +34,10 @@ class Backend(Protocol):
     weights: Path
     schema: LabelSchema
 
+    def empty(self, shape: tuple[int, ...], /) -> npt.NDArray[np.uint8]:
+        """Give new memory, with anything in it, from where pictures get into the model fastest."""
+        ...
+
     def __call__(self, rgb: npt.NDArray[np.uint8], /) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
         """Segment pictures, uint8 (B, H, W, 3): classes, uint8 (B, H, W), and uncertainty, float32 (B, C)."""
         ...

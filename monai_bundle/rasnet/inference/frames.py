@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from rasnet.case import Case
 from rasnet.cores import usable_cores
+from rasnet.inference.buffers import Buffers, Empty, empty
 from rasnet.video import RegionOfInterest, TakenFrame, VideoSource
 
 # Batches decoded ahead: enough to keep a model busy, and few enough for frames of 4K.
@@ -46,12 +47,12 @@ class _Filling:
 
     Args:
         roi: the part of each frame that is wanted.
-        size: most frames that it takes.
+        rgb: uint8 (B, H, W, 3), with room for the most frames that it takes.
     """
 
-    def __init__(self, roi: RegionOfInterest, size: int) -> None:
+    def __init__(self, roi: RegionOfInterest, rgb: npt.NDArray[np.uint8]) -> None:
         self._roi = roi
-        self._rgb = np.empty((size, roi.height, roi.width, 3), np.uint8)
+        self._rgb = rgb
         self._frames: list[tuple[int, float, Future[bool]]] = []
 
     def __len__(self) -> int:
@@ -103,7 +104,8 @@ class FrameBatches:
     """Frames of a case, those that it still lacks by default, decoded by threads ahead of whoever iterates.
 
     One thread reads the frames in order, and a pool converts them to RGB, crops them and puts them into their batch.
-    Memory does not grow with the length of the video. Frames that cannot be decoded are left out; the source
+    Memory does not grow with the length of the video: that of a batch is used again when nobody holds the batch, nor a
+    part of it. Frames that cannot be decoded are left out; the source
     tells of them (`VideoSource.damage`). So the number of batches is known only at the end, and there is no
     `len`: an engine that expected more batches than come would begin anew.
 
@@ -112,6 +114,7 @@ class FrameBatches:
         batch_size: frames in a batch; the last, and one with images that turn out to be damaged, may hold fewer.
         wanted: increasing indices; what the case lacks by default.
         source: the case's video where it is open already, and stays so; opened, and closed at the end, by default.
+        empty: gives memory for batches; a `Backend` knows where it takes them from fastest.
 
     Attributes:
         case: the case.
@@ -126,11 +129,13 @@ class FrameBatches:
         *,
         wanted: Sequence[int] | None = None,
         source: VideoSource | None = None,
+        empty: Empty = empty,
     ) -> None:
         self.case = case
         self.source = case.open_source() if source is None else source
         self.batch_size = batch_size
         self._borrowed = source is not None
+        self._empty = empty
         self._wanted = case.missing() if wanted is None else wanted
         self.total = len(self._wanted)
         self._reading: Generator[FrameBatch, None, None] | None = None
@@ -172,21 +177,26 @@ class FrameBatches:
     def _decode(self, batches: queue.Queue[_Filling | BaseException | None], stopped: threading.Event) -> None:
         try:
             with _Converters() as pool:
-                filling = self._batch()
+                buffers = self._buffers()
+                filling: _Filling | None = None
                 for frame in self._frames():
                     if stopped.is_set():
                         return
+                    if filling is None:
+                        filling = _Filling(self.case.info.roi, buffers.take())
                     filling.add(frame, pool)
                     if len(filling) == self.batch_size:
                         batches.put(filling)
-                        filling = self._batch()
-                batches.put(filling)
+                        filling = None
+                if filling is not None:
+                    batches.put(filling)
             batches.put(None)
         except BaseException as error:  # the consumer's thread raises it
             batches.put(error)
 
-    def _batch(self) -> _Filling:
-        return _Filling(self.case.info.roi, self.batch_size)
+    def _buffers(self) -> Buffers:
+        roi = self.case.info.roi
+        return Buffers((min(self.batch_size, self.total), roi.height, roi.width, 3), self._empty)
 
     def _frames(self) -> Iterator[TakenFrame]:
         for start, stop, step in runs(self._wanted):

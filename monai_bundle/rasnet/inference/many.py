@@ -156,7 +156,7 @@ class _InTurns:
 
     def __init__(self, backend: Backend) -> None:
         self.name, self.batch_size = backend.name, backend.batch_size
-        self.weights, self.schema = backend.weights, backend.schema
+        self.weights, self.schema, self.empty = backend.weights, backend.schema, backend.empty
         self._backend = backend
         self._lock = threading.Lock()
 

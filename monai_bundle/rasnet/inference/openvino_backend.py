@@ -12,6 +12,7 @@ from PIL import Image
 
 from rasnet.cores import thread_limit
 from rasnet.errors import RASNetError
+from rasnet.inference.buffers import Empty, empty
 from rasnet.inference.network_input import network_size
 from rasnet.inference.openvino_import import import_openvino
 from rasnet.inference.openvino_model import read_about, schema_of
@@ -45,6 +46,7 @@ class OpenVinoBackend:
     batch_size = 1
 
     def __init__(self, model: str | Path) -> None:
+        self.empty: Empty = empty
         openvino = import_openvino()
         self.weights = Path(model)
         self._core = openvino.Core()

@@ -89,7 +89,7 @@ def segment_missing(
     """
     from rasnet.adaptation.repredicting import old_predictions, repredict  # which needs this module
 
-    frames = FrameBatches(case, batch_size or backend.batch_size)
+    frames = FrameBatches(case, batch_size or backend.batch_size, empty=backend.empty)
     try:
         progress.start("segment", frames.total)
         if note is not None:

@@ -15,7 +15,7 @@ from rasnet.inference.backend import Device
 from rasnet.inference.network_input import IMAGENET_MEAN, IMAGENET_STD
 from rasnet.inference.recorded import RecordedSegmenter
 from rasnet.inference.segmenter import Segmenter
-from rasnet.inference.transfer import download, upload
+from rasnet.inference.transfer import download, memory_for, upload
 from rasnet.labels import LabelSchema
 from rasnet.networks.checkpoints import Description, read_checkpoint
 
@@ -47,6 +47,7 @@ class TorchBackend:
         self.weights = Path(weights)
         self.name = f"torch-{self.device.type}"
         self.batch_size = _BATCH_SIZES[self.device.type]
+        self.empty = memory_for(self.device)
         model = load_model(weights)
         self.schema = model.schema
         self.segmenter = place(model.segmenter, self.device)

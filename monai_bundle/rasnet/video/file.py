@@ -78,10 +78,15 @@ class VideoFile(VideoSource):
         return chosen
 
     def _rgb(self, index: int) -> npt.NDArray[np.uint8] | None:
-        convert = self._take(index)
-        return None if convert is None else convert()
+        picture = self._picture(index)
+        return None if picture is None else to_rgb(picture, self._matrix)
 
     def _take(self, index: int) -> Callable[[], npt.NDArray[np.uint8]] | None:
+        picture = self._picture(index)
+        return None if picture is None else partial(to_rgb, picture, self._matrix, threads=1)
+
+    def _picture(self, index: int) -> Any | None:
+        """Decode a frame; None where it is damaged."""
         if self._closed:
             raise ValueError(f"{self.name} is closed")
         picture = self._cache.get(index)
@@ -89,7 +94,7 @@ class VideoFile(VideoSource):
             if not self._is_near(index):
                 self._jump(index)
             picture = self._read_on(index)
-        return None if picture is None else partial(to_rgb, picture, self._matrix)
+        return picture
 
     def _is_near(self, index: int) -> bool:
         if self._next is None or index < self._next:

@@ -13,18 +13,27 @@ _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
 _converters = threading.local()
 
 
-def to_rgb(picture: Any, matrix: npt.NDArray[np.int32] | None) -> npt.NDArray[np.uint8]:
+def to_rgb(picture: Any, matrix: npt.NDArray[np.int32] | None, threads: int = 0) -> npt.NDArray[np.uint8]:
     """Convert a PyAV frame to uint8 (H, W, 3), full range, turned upright by a display matrix.
 
     The colour matrix and range are those that the video states. Where it states no matrix, pictures
     larger than standard definition are taken as BT.709 and others as BT.601, as video players do.
 
     Several threads may convert pictures at once.
+
+    Args:
+        picture: the frame.
+        matrix: (3, 3), or None where the picture is upright.
+        threads: that share the work; 0 takes one a core. Callers that convert pictures side by side give 1: each would
+            start as many threads as there are cores, which cost more than the work itself.
+
+    Returns:
+        uint8 (H, W, 3), which shows the converted frame's memory where nothing is turned.
     """
     high_definition = picture.width >= 1280 or picture.height > 576
     colors = "ITU709" if high_definition and picture.colorspace == _UNSPECIFIED else None
-    rgb: npt.NDArray[np.uint8] = _converter().reformat(picture, format="rgb24", src_colorspace=colors).to_ndarray()
-    return upright(rgb, matrix)
+    converted = _converter().reformat(picture, format="rgb24", src_colorspace=colors, threads=threads)
+    return upright(converted.to_ndarray(), matrix)
 
 
 def _converter() -> Any:
