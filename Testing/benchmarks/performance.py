@@ -44,11 +44,11 @@ PLANS: dict[str, list[tuple[str, str]]] = {
         ("limits", ""),
         ("network", ""),
         ("startup", ""),
-        ("speed", "--frames 500"),
-        ("speed", "--frames 500 --size 1920x1080"),
-        ("comparison", "--frames 40"),
-        ("many", "--frames 400"),
-        ("memory", "--frames 500 5000"),
+        ("speed", "--frames 300"),
+        ("speed", "--frames 300 --size 1920x1080"),
+        ("comparison", "--frames 24"),
+        ("many", "--frames 300"),
+        ("memory", "--frames 1000 4000"),
     ],
 }
 

@@ -132,7 +132,7 @@ class TestGpuSettings:
         parser = ConfigParser()
         parser.read_config([str(config_path("inference.yaml")), str(config_path("inference_gpu.yaml"))])
         assert parser.get_parsed_content("device") == torch.device("cuda")
-        assert parser.get_parsed_content("batch_size") == 32
+        assert parser.get_parsed_content("batch_size") == 16
         assert parser["network_def"] == ConfigParser.load_config_file(config_path())["network_def"]
 
     @needs_no_cuda
