@@ -112,7 +112,7 @@ def test_a_network_in_training_is_refused() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 @pytest.mark.parametrize("attention", ["softmax", "sigmoid", "none"])
 def test_half_precision_on_a_gpu_is_as_near(attention: str) -> None:
-    network = trained(RASNet(3, attention=attention))  # type: ignore[arg-type]
+    network = RASNet(3, attention=attention).eval()  # type: ignore[arg-type]
     images = random(2, 3, 256, 320)
     folded = fold_batch_norms(network)
     with torch.inference_mode():

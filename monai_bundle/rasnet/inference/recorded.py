@@ -119,7 +119,8 @@ class _Recording:
 
 def _rewrite(segmenter: Segmenter) -> Segmenter:
     """Copy a segmenter with fewer passes over its features: rewritten in float32, to run in half precision."""
-    fast = copy.deepcopy(segmenter).float()
+    device = segmenter.mean.device
+    fast = copy.deepcopy(segmenter).cpu().float()  # a GPU would first look for kernels for what runs only once
     fast.network = fuse_convolutions(fold_batch_norms(fast.network))
     # torch documents the keyword, its type stubs do not
-    return fast.half().to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return fast.half().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
