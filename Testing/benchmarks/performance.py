@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -42,13 +43,13 @@ PLANS: dict[str, list[tuple[str, str]]] = {
     ],
     "cuda": [
         ("limits", ""),
-        ("network", ""),
-        ("startup", ""),
-        ("speed", "--frames 300"),
+        ("network", "--seconds 1"),
         ("speed", "--frames 300 --size 1920x1080"),
+        ("speed", "--frames 300"),
+        ("startup", "--times 2"),
         ("comparison", "--frames 24"),
-        ("many", "--frames 300"),
         ("memory", "--frames 1000 4000"),
+        ("many", "--frames 300 --repeat 1"),
     ],
 }
 
@@ -64,7 +65,7 @@ TRIAL: list[tuple[str, str]] = [
 ]
 
 
-def measure(device: str, weights: list[Path], plan: list[tuple[str, str]]) -> dict[str, Any]:
+def measure(device: str, weights: list[Path], plan: list[tuple[str, str]]) -> Iterator[dict[str, Any]]:
     """Run programs, one after another.
 
     Args:
@@ -72,9 +73,9 @@ def measure(device: str, weights: list[Path], plan: list[tuple[str, str]]) -> di
         weights: to measure with.
         plan: names of programs, and their options.
 
-    Returns:
-        A run as `performance_page` reads it: its ``results`` are lists by program, and ``failed`` names the programs
-        that have left none.
+    Yields:
+        After every program the run so far, as `performance_page` reads it: its ``results`` are lists by program, and
+        ``failed`` names the programs that have left none.
     """
     run: dict[str, Any] = {
         "made": datetime.now(timezone.utc).date().isoformat(),
@@ -98,7 +99,7 @@ def measure(device: str, weights: list[Path], plan: list[tuple[str, str]]) -> di
                 run["results"].setdefault(program, []).append(json_files.loads(result.read_text(encoding="utf-8")))
             else:
                 run["failed"].append(f"{program} {options}".strip())
-    return run
+            yield run
 
 
 def read_runs(path: Path) -> list[dict[str, Any]]:
@@ -143,9 +144,12 @@ def main(
     """Measure this machine, and write the page on performance."""
     added = [run for path in add or () for run in read_runs(path)]
     models = {each: chosen_weights(weights, each) for each in {"all": here(), "none": []}.get(device, [device])}
-    runs = [measure(each, files, TRIAL if trial else PLANS[each]) for each, files in models.items()]
-    if json is not None:
-        json.write_text(json_files.dumps(runs, indent=2) + "\n", encoding="utf-8")
+    runs: list[dict[str, Any]] = []
+    for each, files in models.items():
+        for run in measure(each, files, TRIAL if trial else PLANS[each]):
+            if json is not None:  # at once: what was measured must not be lost where the rest is interrupted
+                json.write_text(json_files.dumps([*runs, run], indent=2) + "\n", encoding="utf-8")
+        runs.append(run)
     page = output or bundle_root() / "docs" / "performance.md"
     page.write_text(write_page([*runs, *added]), encoding="utf-8")
     print(f"the page is {page}")
