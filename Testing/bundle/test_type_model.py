@@ -88,6 +88,7 @@ def model(annotated: list[Video], tmp_path_factory: pytest.TempPathFactory) -> P
     out = tmp_path_factory.mktemp("model") / "types"
     cases = [word for video in annotated for word in ("--case", video.case)]
     sizes = {"size": [64, 96], "batch_size": 7, "epochs": 18, "val_interval": 9, "patience": None, "save_every_s": 1e9}
+    sizes["learning_rate"] = 0.001  # three times the paper's, for half a minute of training
     settings = [word for name, value in sizes.items() for word in ("--set", f"{name}={value}")]
     said = rasnet("train", *cases, "--out", out, *settings)
     assert "rasnet segment VIDEO CASE --weights" in said
@@ -111,7 +112,7 @@ class TestTheModel:
         assert state["head.7.weight"].shape[0] == 8
 
     def test_it_segments_a_new_video_into_layers_that_have_a_type(self, model: Path, tmp_path: Path) -> None:
-        video = Video(tmp_path, "new", 23, TWO)
+        video = Video(tmp_path, "new", 31, TWO[::-1])
         rasnet("segment", video.path, video.case, "--weights", model, "--device", "cpu", "--progress", "none")
         backend = TorchBackend(model, "cpu")
         with Case.open(video.case) as case, case.open_source() as source:
@@ -125,8 +126,10 @@ class TestTheModel:
             shown = [c[m == layer.id] for c, m in zip(classes, masks, strict=True)]
             votes = Counter(int(np.bincount(pixels).argmax()) for pixels in shown if len(pixels))
             assert SCHEMA[layer.type].id == votes.most_common(1)[0][0]
-        right = np.isin(masks, [layer.id for layer in layers if layer.type == TWO[0]]) & (types == SCHEMA[TWO[0]].id)
-        assert right.sum() > 0.7 * (types == SCHEMA[TWO[0]].id).sum()
+        for name in TWO:
+            true = types == SCHEMA[name].id
+            right = np.isin(masks, [layer.id for layer in layers if layer.type == name]) & true
+            assert right.sum() > 0.6 * true.sum()
         found, true = masks > 0, types > 0
         assert 2 * (found & true).sum() > 0.7 * (found.sum() + true.sum())  # Dice
 
