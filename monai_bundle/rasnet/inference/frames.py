@@ -105,9 +105,9 @@ class FrameBatches:
 
     One thread reads the frames in order, and a pool converts them to RGB, crops them and puts them into their batch.
     Memory does not grow with the length of the video: that of a batch is used again when nobody holds the batch, nor a
-    part of it. Frames that cannot be decoded are left out; the source
-    tells of them (`VideoSource.damage`). So the number of batches is known only at the end, and there is no
-    `len`: an engine that expected more batches than come would begin anew.
+    part of it. Frames that cannot be decoded are left out; the source tells of them (`VideoSource.damage`). So the
+    number of batches is known only at the end, and there is no `len`: an engine that expected more batches than come
+    would begin anew.
 
     Args:
         case: of the frames, which are cropped to its region of interest.

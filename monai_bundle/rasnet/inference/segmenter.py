@@ -47,6 +47,8 @@ class Segmenter(nn.Module):
 
     mean: Tensor
     std: Tensor
+    scale: Tensor
+    shift: Tensor
 
     def __init__(self, network: nn.Module, pixels: int = PAPER_PIXELS, temperature: float = 1.0) -> None:
         super().__init__()
@@ -55,6 +57,9 @@ class Segmenter(nn.Module):
         self.temperature = temperature
         self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        # The same as one multiplication and one sum, which are done in one pass.
+        self.register_buffer("scale", 1 / self.std, persistent=False)
+        self.register_buffer("shift", -self.mean / self.std, persistent=False)
 
     def forward(self, frames: Tensor) -> Prediction:
         """Segment pictures of one size.
@@ -81,10 +86,10 @@ class Segmenter(nn.Module):
         images = frames.movedim(-1, 1)  # a view whose memory is channels-last, as convolutions like it
         size = network_size(height, width, self.pixels)
         if frames.device.type != "cpu":  # bytes are resized only by the CPU
-            images = images.to(self.mean.dtype)
+            images = images.to(self.shift.dtype)
         if (height, width) != size:
             images = F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
-        images = torch.addcmul(-self.mean / self.std, images.to(self.mean.dtype), 1 / self.std)
+        images = torch.addcmul(self.shift, images.to(self.shift.dtype), self.scale)
         return images.contiguous(memory_format=torch.channels_last)
 
     def score(self, images: Tensor) -> Tensor:

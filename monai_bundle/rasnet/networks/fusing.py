@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -102,12 +102,12 @@ class DoublingConvolution(nn.Module):
         return doubled.reshape(batch, 2 * height, 2 * width, -1).view(every.dtype).permute(0, 3, 1, 2)
 
 
-def can_rectify(module: nn.Module | None) -> bool:
+def can_rectify(module: nn.Module | None) -> TypeGuard[nn.Conv2d]:
     """Whether a module is a convolution that `RectifiedConvolution` can do: cuDNN pads with zeros, as many as said."""
     return isinstance(module, nn.Conv2d) and module.padding_mode == "zeros" and not isinstance(module.padding, str)
 
 
-def doubles(module: nn.Module | None) -> bool:
+def doubles(module: nn.Module | None) -> TypeGuard[nn.ConvTranspose2d]:
     """Whether a module is a transposed convolution that `DoublingConvolution` can do: 4x4, stride 2, padding 1."""
     return (
         isinstance(module, nn.ConvTranspose2d)
@@ -134,9 +134,9 @@ def _fuse(traced: fx.GraphModule, rectification: fx.Node) -> None:
     if not isinstance(before, fx.Node) or len(before.users) > 1:
         return
     module = module_of(traced, before)
-    if isinstance(module, nn.Conv2d) and can_rectify(module):
+    if can_rectify(module):
         traced.set_submodule(str(before.target), RectifiedConvolution(module))
-    elif isinstance(module, nn.ConvTranspose2d) and doubles(module):
+    elif doubles(module):
         traced.set_submodule(str(before.target), DoublingConvolution(module))
     elif _is_call(before, _SUMS) and (fused := _fuse_sum(traced, before)) is not None:
         before = fused
@@ -150,7 +150,7 @@ def _fuse_sum(traced: fx.GraphModule, total: fx.Node) -> fx.Node | None:
     """Let the last convolution of a block add what goes around it; None where there is no such convolution."""
     for last, around in (total.args, total.args[::-1]):
         module = module_of(traced, last)
-        if isinstance(last, fx.Node) and isinstance(module, nn.Conv2d) and can_rectify(module) and len(last.users) == 1:
+        if isinstance(last, fx.Node) and can_rectify(module) and len(last.users) == 1:
             if isinstance(around, fx.Node) and len(around.users) == 1:
                 _take_bias(module, module_of(traced, around))
             traced.set_submodule(str(last.target), RectifiedConvolution(module))
@@ -162,15 +162,15 @@ def _fuse_sum(traced: fx.GraphModule, total: fx.Node) -> fx.Node | None:
 def _fuse_product(traced: fx.GraphModule, total: fx.Node) -> None:
     """Multiply and add in one pass, as attention does."""
     for first, product in (total.args, total.args[::-1]):
-        if isinstance(product, fx.Node) and _is_call(product, (operator.mul,)) and len(product.users) == 1:
+        if _is_call(product, (operator.mul,)) and len(product.users) == 1:
             with traced.graph.inserting_before(total):
                 total.replace_all_uses_with(traced.graph.call_function(torch.addcmul, (first, *product.args)))
             traced.graph.erase_node(total)
             return
 
 
-def _is_call(node: fx.Node, functions: tuple[Callable[..., Any], ...]) -> bool:
-    return node.op == "call_function" and node.target in functions
+def _is_call(node: object, functions: tuple[Callable[..., Any], ...]) -> TypeGuard[fx.Node]:
+    return isinstance(node, fx.Node) and node.op == "call_function" and node.target in functions
 
 
 def _take_bias(convolution: nn.Conv2d, around: nn.Module | None) -> None:
