@@ -59,29 +59,26 @@ class CrossEntropyLogJaccard(nn.Module):
     def _cross_entropy(self, log_p: Tensor, target: Tensor) -> Tensor:
         some = target == ANY_INSTRUMENT
         exact = F.nll_loss(log_p, target.masked_fill(some, IGNORE), ignore_index=IGNORE, reduction="sum")
-        partial = log_p[:, 1:].logsumexp(dim=1)[some].sum()
+        partial = (log_p[:, 1:].logsumexp(dim=1) * some).sum()
         return (exact - partial) / (target != IGNORE).sum().clamp_min(1)
 
     def _log_jaccard(self, p: Tensor, target: Tensor) -> Tensor:
         """Average log J_c over the classes present; 0 where there is none."""
         classes = p.shape[1]
-        known = target < classes
+        known = (target < classes).unsqueeze(1)
         ids = torch.arange(1, classes, device=target.device).view(1, -1, 1, 1)
         truth = target.unsqueeze(1) == ids  # bytes: one_hot's eight times as many cost more than the rest of the loss
-        intersection, union = _counts(p[:, 1:] * known.unsqueeze(1), truth)
-        present = truth.sum(dim=(0, 2, 3)) > 0
-
-        if (target == ANY_INSTRUMENT).any():
-            seen = (target != IGNORE).unsqueeze(1)
-            any_counts = _counts(p[:, 1:].sum(dim=1, keepdim=True) * seen, (target > 0).unsqueeze(1) & seen)
-            intersection, union = (torch.cat(pair) for pair in zip((intersection, union), any_counts, strict=True))
-            present = F.pad(present, (0, 1), value=True)
-
-        index = (intersection[present] + self.smooth) / (union[present] + self.smooth)
+        seen = (target != IGNORE).unsqueeze(1)
+        some = (target > 0).unsqueeze(1) & seen  # any instrument, whichever
+        sizes = _sizes(p[:, 1:] * known, truth), _sizes((1 - p[:, :1]) * seen, some)
+        intersection, union = (torch.cat(pair) + self.smooth for pair in zip(*sizes, strict=True))
+        present = torch.cat((truth.sum(dim=(0, 2, 3)) > 0, (target == ANY_INSTRUMENT).any().view(1)))
+        # Classes that are not there are masked, not left out: which ones, the CPU would have to wait for.
+        index = torch.where(present, intersection, 1) / torch.where(present, union, 1)
         return index.log().sum() / present.sum().clamp_min(1)
 
 
-def _counts(p: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+def _sizes(p: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     """Soft sizes of intersection and union over the batch, one a channel, of two (B, C, H, W)."""
     intersection = (p * truth).sum(dim=(0, 2, 3))
     return intersection, p.sum(dim=(0, 2, 3)) + truth.sum(dim=(0, 2, 3)) - intersection
