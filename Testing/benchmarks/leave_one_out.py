@@ -101,13 +101,15 @@ def main(
             recipe = Recipe(iterations, batch_size, _size(size), every=every)
             deadline = None if minutes is None else began + 60 * minutes
             failed = _measure(data, out, recipe, _known(networks), seeds, device, at_once, deadline)
+        for sentence in failed:
+            typer.echo(sentence, err=True)
         runs, speeds = _all_results(out)
         write_page(runs, speeds, page)
     except RASNetError as error:
         raise SystemExit(str(error)) from error
     typer.echo(f"{len(runs)} runs; the page is {page}")
     if failed:
-        raise SystemExit(f"{len(failed)} runs failed, and are not in it: {'; '.join(failed)}")
+        raise SystemExit(f"{len(failed)} runs failed, and are not in it")
 
 
 def _measure(
