@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -53,7 +54,12 @@ def chosen_weights(given: Sequence[Path] | None, device: str) -> list[Path]:
 
 
 def run_pipeline(
-    video: Path, folder: Path, backend: Backend, frames: int | None = None, batch_size: int | None = None
+    video: Path,
+    folder: Path,
+    backend: Backend,
+    frames: int | None = None,
+    batch_size: int | None = None,
+    pool: Executor | None = None,
 ) -> float:
     """Turn a video into a case as `rasnet segment` does, with a model that is loaded.
 
@@ -63,6 +69,7 @@ def run_pipeline(
         backend: the model.
         frames: how many; all by default.
         batch_size: frames through the network at once; left to the backend by default.
+        pool: of `mask_processes`.
 
     Returns:
         Seconds from the first frame's decoding until everything is in the case.
@@ -71,7 +78,7 @@ def run_pipeline(
     source = FrameBatches(case, batch_size or backend.batch_size, empty=backend.empty)
     try:
         began = time.perf_counter()
-        segment_frames(source, CaseSink(case), backend)
+        segment_frames(source, CaseSink(case, pool=pool), backend)
         return time.perf_counter() - began
     finally:
         source.close()

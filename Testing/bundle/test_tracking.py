@@ -1,5 +1,6 @@
 """Instruments as bars that move through small frames: every test says which layer ids must come out."""
 
+import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import permutations
@@ -13,7 +14,7 @@ import pytest
 
 from rasnet.errors import RASNetError
 from rasnet.labels import LabelSchema
-from rasnet.tracking import Drawing, Tracker
+from rasnet.tracking import ClassRuns, Outline, Tracker
 
 HEIGHT, WIDTH, FPS = 240, 320, 25.0
 PARTS = LabelSchema.load("instrument_parts")
@@ -468,17 +469,18 @@ def test_the_same_frames_give_the_same_layers() -> None:
     np.testing.assert_array_equal(runs[0], runs[1])
 
 
-def test_frames_may_be_prepared_and_drawn_in_any_order_and_thread() -> None:
+def test_frames_may_be_prepared_and_drawn_in_any_order_thread_and_process() -> None:
     masks = [union(*crossing_tips(index)) for index in range(45)]
     at_once = Tracker(PARTS)
     expected = [at_once.update(index / FPS, mask) for index, mask in enumerate(masks)]
     tracker = Tracker(PARTS)
     with ThreadPoolExecutor(4) as pool:
-        prepared = list(pool.map(tracker.prepare, reversed(masks)))[::-1]
-        drawings = [tracker.follow(index / FPS, foreground) for index, foreground in enumerate(prepared)]
-        drawn = list(pool.map(Drawing.draw, reversed(drawings)))[::-1]
+        prepared = list(pool.map(tracker.preparation(HEIGHT, WIDTH), map(ClassRuns.of, reversed(masks))))[::-1]
+        outlines, foregrounds = zip(*pickle.loads(pickle.dumps(prepared)), strict=True)
+        drawings = [tracker.follow(index / FPS, foreground) for index, foreground in enumerate(foregrounds)]
+        drawn = list(pool.map(Outline.paint, reversed(outlines), pickle.loads(pickle.dumps(drawings[::-1]))))[::-1]
     np.testing.assert_array_equal(drawn, expected)
-    np.testing.assert_array_equal(drawings[20].draw(), expected[20])  # again, the same
+    np.testing.assert_array_equal(outlines[20].paint(drawings[20]), expected[20])  # again, the same
     assert tracker.layers == at_once.layers
 
 

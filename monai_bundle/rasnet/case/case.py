@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -11,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rasnet.case import journal
-from rasnet.case.changes import FrameStore, MaskChange
+from rasnet.case.changes import FrameStore
 from rasnet.case.creation import make_case
 from rasnet.case.database import Database
+from rasnet.case.encoding import Encoder
 from rasnet.case.frames import FrameRow, FrameStatus, check_status
 from rasnet.case.info import CaseInfo, ModelInfo, describe_source
 from rasnet.case.journal import TOOL, JournalEntry, current_user
@@ -240,22 +242,27 @@ class Case(CaseLayers):
             RASNetError: the mask does not fit the case, or the disk is full.
         """
         colors = self._store.palette()
-        change = self._prediction(index, pts, mask, parts, uncertainty, model, colors)
+        change = self._encoder.predicted(index, pts, mask, parts, uncertainty=uncertainty, model=model, colors=colors)
         return self._store.predict([change], self._store.latest_edit())[0]
 
-    def writer(self, threads: int | None = None) -> CaseWriter:
+    @property
+    def _encoder(self) -> Encoder:
+        return Encoder(self.folder, self.info)
+
+    def writer(self, threads: int | None = None, pool: Executor | None = None) -> CaseWriter:
         """Write many predictions fast: ``with case.writer() as writer: writer.write(...)``.
 
         A layer that a person merges or removes meanwhile stays merged or removed in what follows.
 
         Args:
             threads: that encode PNG; one a core by default.
+            pool: draws and encodes in their place, in processes if that is its kind; it is the caller's to shut down.
 
         Raises:
             RASNetError: on entering: another program is writing predictions into this case. On leaving:
                 something could not be written (the disk is full).
         """
-        return CaseWriter(self._store, self._prediction, threads or usable_cores())
+        return CaseWriter(self._store, self._encoder, threads or usable_cores(), pool)
 
     def correct(
         self,
@@ -283,8 +290,8 @@ class Case(CaseLayers):
         check_status(status)
         if status == "predicted":
             raise RASNetError("a person's mask is not 'predicted'; use corrected, accepted or skipped")
-        self._check(index, mask, parts)
-        change = self._store.encode(
+        self._encoder.check_index(index)
+        change = self._encoder.encode(
             index,
             self.times[index],
             mask,
@@ -305,7 +312,7 @@ class Case(CaseLayers):
             RASNetError: no such frame or status, or the frame has no mask to accept.
         """
         check_status(status)
-        self._check_index(index)
+        self._encoder.check_index(index)
         self._store.set_status(index, self.times[index], status, who=who, tool=tool)
 
     # Everything
@@ -313,47 +320,6 @@ class Case(CaseLayers):
     def journal(self, frame: int | None = None) -> Iterator[JournalEntry]:
         """Every change, oldest first; only those of one frame where `frame` is given."""
         return journal.read(self._database, frame)
-
-    def _prediction(
-        self,
-        index: int,
-        pts: float,
-        mask: Mask,
-        parts: Mask | None,
-        uncertainty: Sequence[float],
-        model: str | None,
-        colors: Mask,
-    ) -> MaskChange:
-        self._check(index, mask, parts)
-        model = model or (self.info.model.name if self.info.model else None)
-        return self._store.encode(
-            index,
-            pts,
-            mask,
-            parts,
-            colors=colors,
-            status="predicted",
-            uncertainty=uncertainty,
-            model=model,
-            who=model or "rasnet",
-            what="predict",
-            tool=TOOL,
-        )
-
-    def _check(self, index: int, mask: Mask, parts: Mask | None) -> None:
-        self._check_index(index)
-        size = (self.info.height, self.info.width)
-        for name, array in (("mask", mask), ("part mask", parts)):
-            if array is not None and (array.shape != size or array.dtype != np.uint8):
-                raise RASNetError(
-                    f"the {name} of frame {index} is {array.dtype} of {array.shape}, and {self.folder} holds "
-                    f"uint8 of {size}; give it in the geometry of the full frame"
-                )
-
-    def _check_index(self, index: int) -> None:
-        if not 0 <= index < self.info.source.frame_count:
-            last = self.info.source.frame_count - 1
-            raise RASNetError(f"{self.info.source.name} has no frame {index}; it has frames 0 to {last}")
 
     def remember_model(self, model: ModelInfo, *, who: str, tool: str = TOOL) -> None:
         """Say that predictions come from another model from now on.

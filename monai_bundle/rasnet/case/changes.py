@@ -9,12 +9,12 @@ that the next writer, whoever it is, carries out. Readers see a frame before or 
 from __future__ import annotations
 
 import json
-import math
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rasnet.case import journal, layers
+from rasnet.case.encoding import MaskChange
 from rasnet.case.frames import FrameReader, FrameRow, FrameStatus, clip_parts, frame_row
 from rasnet.errors import RASNetError
 from rasnet.masks import Mask, decode_mask, encode_mask, mask_sha256, mask_values, read_mask, write_whole
@@ -23,58 +23,8 @@ from rasnet.progress import Progress, SilentProgress
 _EDIT_BATCH = 16
 
 
-@dataclass(frozen=True)
-class MaskChange:
-    """New masks of one frame, already encoded: what a row of ``pending`` holds."""
-
-    row: FrameRow
-    values: tuple[int, ...]
-    mask: bytes
-    parts: bytes | None
-    who: str
-    what: str
-    tool: str
-
-
 class FrameStore(FrameReader):
     """The frames of one case, for those who change them."""
-
-    def encode(
-        self,
-        index: int,
-        pts: float,
-        mask: Mask,
-        parts: Mask | None,
-        *,
-        colors: Mask,
-        status: FrameStatus,
-        uncertainty: Sequence[float] = (),
-        model: str | None,
-        who: str,
-        what: str,
-        tool: str,
-    ) -> MaskChange:
-        """Encode new masks of a frame: the slow part, which needs no lock."""
-        figures = tuple(float(value) for value in uncertainty)
-        row = FrameRow(
-            index=index,
-            pts=float(pts),
-            status=status,
-            uncertainty=max((value for value in figures if not math.isnan(value)), default=None),
-            class_uncertainty=figures,
-            model=model,
-            mask_sha256=mask_sha256(mask),
-            parts_sha256=None if parts is None else mask_sha256(parts),
-        )
-        return MaskChange(
-            row=row,
-            values=tuple(mask_values(mask)),
-            mask=encode_mask(mask, colors),
-            parts=None if parts is None else encode_mask(parts, self._info.parts.palette),
-            who=who,
-            what=what,
-            tool=tool,
-        )
 
     def predict(self, changes: Sequence[MaskChange], edits_seen: int) -> list[bool]:
         """Write a program's masks where no person owns the frame.

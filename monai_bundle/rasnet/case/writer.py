@@ -7,11 +7,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
-from rasnet.case.changes import FrameStore, MaskChange
+from rasnet.case.changes import FrameStore
+from rasnet.case.encoding import Encoder, MaskChange
 from rasnet.errors import RASNetError
 from rasnet.masks import Mask
 
@@ -20,7 +22,6 @@ _BATCH_FRAMES = 32
 _BATCH_SECONDS = 0.5
 
 Draw = Callable[[], "tuple[Mask, Mask | None]"]
-Encode = Callable[[int, float, Mask, "Mask | None", Sequence[float], "str | None", Mask], MaskChange]
 
 
 class WriterLock:
@@ -74,15 +75,16 @@ class CaseWriter:
         kept: indices of the frames that a person owns and that were left as they are.
     """
 
-    def __init__(self, store: FrameStore, encode: Encode, threads: int) -> None:
+    def __init__(self, store: FrameStore, encoder: Encoder, threads: int, pool: Executor | None = None) -> None:
         self.written = 0
         self.kept: list[int] = []
         self._store = store
-        self._encode = encode
+        self._encoder = encoder
         self._lock = WriterLock(store.folder)
         self._queue: queue.Queue[Future[MaskChange] | None] = queue.Queue(max(_QUEUE_FRAMES, 2 * threads))
         self._error: BaseException | None = None
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="encode-mask")
+        self._borrowed = pool is not None
+        self._pool = pool or ThreadPoolExecutor(threads, thread_name_prefix="encode-mask")
         self._committer = threading.Thread(target=self._commit_all, name="commit-masks", daemon=True)
 
     def write(
@@ -115,12 +117,13 @@ class CaseWriter:
     def write_drawn(
         self, index: int, pts: float, draw: Draw, *, uncertainty: Sequence[float] = (), model: str | None = None
     ) -> None:
-        """Queue one prediction whose masks are still to be drawn, by the threads that encode; see `write`.
+        """Queue one prediction whose masks are still to be drawn, by what encodes them; see `write`.
 
         Args:
             index: of the frame.
             pts: seconds from the first frame.
-            draw: gives the mask, and the parts or None. They are the writer's, which does not change them.
+            draw: gives the mask, and the parts or None. They are the writer's, which does not change them. Where
+                processes encode, it goes to one of them.
             uncertainty: one figure a class of the model's schema, background first.
             model: name of the model where it is not the case's own.
 
@@ -128,12 +131,8 @@ class CaseWriter:
             RASNetError: as for `write`. What `draw` raises is raised by a later call or at the end of the block.
         """
         self._raise_error()
-        self._queue.put(self._pool.submit(self._draw_and_encode, index, pts, draw, uncertainty, model, self._colors))
-
-    def _draw_and_encode(
-        self, index: int, pts: float, draw: Draw, uncertainty: Sequence[float], model: str | None, colors: Mask
-    ) -> MaskChange:
-        return self._encode(index, pts, *draw(), uncertainty, model, colors)
+        encode = partial(self._encoder.predicted, index, pts, uncertainty=uncertainty, model=model, colors=self._colors)
+        self._queue.put(self._pool.submit(_draw_and_encode, draw, encode))
 
     def __enter__(self) -> CaseWriter:
         self._lock.acquire()
@@ -157,7 +156,8 @@ class CaseWriter:
             self._queue.put(None)
             self._committer.join()
         finally:
-            self._pool.shutdown()
+            if not self._borrowed:
+                self._pool.shutdown()
             self._lock.release()
         if error is None:
             self._raise_error()
@@ -200,3 +200,7 @@ class CaseWriter:
             batch.append(future)
             deadline = deadline or time.monotonic() + _BATCH_SECONDS
         return batch, True
+
+
+def _draw_and_encode(draw: Draw, encode: Callable[[Mask, Mask | None], MaskChange]) -> MaskChange:
+    return encode(*draw())

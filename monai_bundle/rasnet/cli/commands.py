@@ -110,6 +110,7 @@ def segment(
                 step=step,
                 roi=region,
                 progress=display,
+                processes=True,
             )
         except KeyboardInterrupt as error:
             raise Stopped(f"stopped; {_kept(case)}; run the same command again to go on") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -20,6 +20,7 @@ from rasnet.errors import RASNetError
 from rasnet.inference.archive import Job, Wishes, is_finished, plan, read_list
 from rasnet.inference.backend import Backend, Device, load_backend
 from rasnet.inference.many_progress import ManyProgress, VideoProgress
+from rasnet.inference.mask_processes import mask_processes
 from rasnet.inference.pipeline import open_case_for, segment_missing
 from rasnet.progress import Progress, SilentProgress
 from rasnet.video import open_source
@@ -178,17 +179,18 @@ class InThisProcess:
     def __call__(
         self, jobs: Sequence[Job], wishes: Wishes, shown: ManyProgress
     ) -> Generator[tuple[Job, Outcome], None, None]:
-        """Segment them; `Run`."""
+        """Segment them; `Run`. Where processes draw the masks (see `mask_processes`), all videos share them."""
         model = SharedModel(wishes.weights, wishes.device, shown.note)
         at_once = self._at_once or default_at_once(model.load())
         stopped = threading.Event()
         waiting = iter(jobs)
         running: dict[Future[Outcome], Job] = {}
-        with ThreadPoolExecutor(at_once, thread_name_prefix="video") as pool:
+        with mask_processes(model.load()) as masks, ThreadPoolExecutor(at_once, thread_name_prefix="video") as pool:
             try:
                 while True:
                     for job in islice(waiting, at_once - len(running)):
-                        running[pool.submit(outcome_of, job, wishes, model, shown.video(job), stopped.is_set)] = job
+                        video = shown.video(job)
+                        running[pool.submit(outcome_of, job, wishes, model, video, stopped.is_set, masks)] = job
                     if not running:
                         return
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -203,9 +205,14 @@ def default_at_once(backend: Backend) -> int:
 
 
 def outcome_of(
-    job: Job, wishes: Wishes, model: SharedModel, progress: VideoProgress, stop: Callable[[], bool] = lambda: False
+    job: Job,
+    wishes: Wishes,
+    model: SharedModel,
+    progress: VideoProgress,
+    stop: Callable[[], bool] = lambda: False,
+    masks: Executor | None = None,
 ) -> Outcome:
-    """Segment one video, and say how it went, whatever happens."""
+    """Segment one video, and say how it went, whatever happens; ``masks`` are the processes that draw them."""
     began = time.monotonic()
 
     def ended(state: State, **more: Any) -> Outcome:
@@ -213,7 +220,7 @@ def outcome_of(
         return Outcome(str(job.video), str(job.folder), state, seconds=seconds, **more)
 
     try:
-        _segment(job, wishes, model, progress, stop)
+        _segment(job, wishes, model, progress, stop, masks)
     except RASNetError as error:
         return ended("failed", frames=progress.done, reason=str(error))
     except Exception as error:
@@ -224,7 +231,14 @@ def outcome_of(
     return ended("segmented", frames=progress.done, damaged=progress.damaged)
 
 
-def _segment(job: Job, wishes: Wishes, model: SharedModel, progress: VideoProgress, stop: Callable[[], bool]) -> None:
+def _segment(
+    job: Job,
+    wishes: Wishes,
+    model: SharedModel,
+    progress: VideoProgress,
+    stop: Callable[[], bool],
+    masks: Executor | None,
+) -> None:
     with open_source(job.video) as video:
         region = wishes.region(video.height, video.width)
         backend = model.of_case(job.folder)
@@ -232,4 +246,4 @@ def _segment(job: Job, wishes: Wishes, model: SharedModel, progress: VideoProgre
             backend, video, job.folder, start=wishes.start, stop=wishes.stop, step=wishes.step, roi=region
         )
     with case:
-        segment_missing(case, backend, batch_size=wishes.batch_size, progress=progress, stop=stop)
+        segment_missing(case, backend, batch_size=wishes.batch_size, progress=progress, stop=stop, pool=masks)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from rasnet.case import Case, CaseInfo, ModelInfo
 from rasnet.errors import RASNetError
 from rasnet.inference.backend import Backend, Device, checkpoint_sha256, load_backend
 from rasnet.inference.frames import FrameBatches
+from rasnet.inference.mask_processes import mask_processes
 from rasnet.inference.sink import CaseSink
 from rasnet.labels import LabelSchema
 from rasnet.progress import Progress, SilentProgress
@@ -32,6 +35,7 @@ def segment_video(
     step: int = 1,
     roi: RegionOfInterest | None = None,
     progress: Progress | None = None,
+    processes: bool = False,
 ) -> Case:
     """Segment a video into a case; a case that is there already is gone on with.
 
@@ -47,6 +51,8 @@ def segment_video(
         step: take every step-th frame.
         roi: what of the frame is picture; found from the video by default.
         progress: told of every frame.
+        processes: let processes draw the masks where that is faster (see `mask_processes`); only for programs
+            whose main module may be imported again, as it is where it asks for ``__name__ == "__main__"``.
 
     Returns:
         The case; frames that could not be decoded are missing in it.
@@ -58,13 +64,15 @@ def segment_video(
     # Before the case: wrong weights must leave no folder behind.
     backend, reason = load_backend(weights or case_weights(folder), device)
     case = open_case_for(backend, source, folder, start=start, stop=stop, step=step, roi=roi)
-    segment_missing(
-        case,
-        backend,
-        batch_size=batch_size,
-        progress=progress,
-        note=f"the network runs on {backend.name}: {reason}",
-    )
+    with mask_processes(backend) if processes else nullcontext() as pool:
+        segment_missing(
+            case,
+            backend,
+            batch_size=batch_size,
+            progress=progress,
+            note=f"the network runs on {backend.name}: {reason}",
+            pool=pool,
+        )
     return case
 
 
@@ -76,6 +84,7 @@ def segment_missing(
     progress: Progress,
     note: str | None = None,
     stop: Callable[[], bool] = lambda: False,
+    pool: Executor | None = None,
 ) -> None:
     """Segment what a case lacks with a model that is loaded, and what `rasnet.adaptation` was killed at.
 
@@ -86,6 +95,7 @@ def segment_missing(
         progress: told of every frame.
         note: for the progress, behind the start.
         stop: asked after every batch; the rest is left when it says yes.
+        pool: of processes that draw the masks, see `CaseSink`.
     """
     from rasnet.adaptation.repredicting import old_predictions, repredict  # which needs this module
 
@@ -94,7 +104,7 @@ def segment_missing(
         progress.start("segment", frames.total)
         if note is not None:
             progress.note(note)
-        segment_frames(frames, CaseSink(case, progress), backend, stop=stop)
+        segment_frames(frames, CaseSink(case, progress, pool), backend, stop=stop)
         if not stop() and (left := old_predictions(case)):
             progress.note(f"{len(left)} frames have masks from before the model learnt and are predicted anew")
             repredict(case, backend, progress, left)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from bisect import bisect_left
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -17,9 +17,10 @@ from rasnet.case import Case
 from rasnet.cores import usable_cores
 from rasnet.errors import RASNetError
 from rasnet.inference.frames import FrameBatch
+from rasnet.inference.mask_processes import told_of_a_kill
 from rasnet.masks import Mask
 from rasnet.progress import Progress, SilentProgress
-from rasnet.tracking import Drawing, Foreground, Tracker
+from rasnet.tracking import ClassRuns, Drawing, Outline, Prepared, Tracker
 
 LOOK_BACK_S = 1.0
 """Seconds of known masks that tell the tracker where each instrument is and how it moves."""
@@ -34,17 +35,17 @@ class _Predicted:
 
     index: int
     pts: float
-    classes: npt.NDArray[np.uint8]
     uncertainty: list[float]
-    foreground: Future[Foreground]
+    classes: ClassRuns
+    prepared: Future[Prepared]
 
 
 class CaseSink:
     """Takes a model's classes, frame after frame, and writes layers and parts into a case.
 
-    The model need not wait for tracking and writing. What one frame alone is enough for is done by a pool of threads,
-    a thread a core: a frame's components before the tracker, its masks and their PNG files behind it. One thread
-    tracks, frame after frame, and has nothing else to do. A few batches are under way at once, however long the video.
+    The model need not wait for tracking and writing. What one frame alone is enough for is done by workers: a frame's
+    components before the tracker, its masks and their PNG files behind it. One thread tracks, frame after frame, and
+    has nothing else to do. A few batches are under way at once, however long the video.
 
     Frames that the case already holds (of an earlier run, or corrected by a person) are shown to the tracker on
     the way, so that layer ids go on from them. Use it as a context manager: when the block ends, everything taken
@@ -53,28 +54,31 @@ class CaseSink:
     Args:
         case: that receives the masks.
         progress: told of every frame.
+        pool: of processes that are the workers (see `mask_processes`); threads of its own by default.
 
     Raises:
         RASNetError: on entering, when another program is writing into the case.
     """
 
-    def __init__(self, case: Case, progress: Progress | None = None) -> None:
+    def __init__(self, case: Case, progress: Progress | None = None, pool: Executor | None = None) -> None:
         self.case = case
         self.progress = progress or SilentProgress()
-        self._writer = case.writer()
+        self._threads = ThreadPoolExecutor(usable_cores(), thread_name_prefix="prepare-mask")
+        self._pool = pool or self._threads
+        self._writer = case.writer(pool=pool)
         self._has_parts = case.info.schema.kind == "parts"
         missing = set(case.missing())  # among them frames whose mask file is lost: their rows are still there
         self._known = [
             (row.index, row.pts) for row in case.frames() if row.status != "skipped" and row.index not in missing
         ]
         self._queue: queue.Queue[list[_Predicted] | None] = queue.Queue(_WAITING)
-        self._pool = ThreadPoolExecutor(usable_cores(), thread_name_prefix="prepare-mask")
         self._error: BaseException | None = None
         self._worker = threading.Thread(target=self._work, name="track", daemon=True)
         self._tracker = Tracker(case.info.schema, roi=case.info.roi, taken=[layer.id for layer in case.layers()])
+        self._prepare = self._tracker.preparation(case.info.height, case.info.width)
 
     def write(self, batch: FrameBatch, classes: npt.NDArray[np.uint8], uncertainty: npt.NDArray[np.float32]) -> None:
-        """Take a batch; waits while earlier ones wait. The arrays are the sink's from now on.
+        """Take a batch; waits while earlier ones wait. The arrays are not kept.
 
         Args:
             batch: the frames that were segmented.
@@ -85,8 +89,16 @@ class CaseSink:
             RASNetError: masks of this or an earlier batch could not be written (the disk is full, say).
         """
         self._raise_error()
-        frames = zip(batch.indices, batch.pts, classes, uncertainty.tolist(), strict=True)
-        self._queue.put([_Predicted(*frame, self._pool.submit(self._prepare, frame[2])) for frame in frames])
+        frames = zip(batch.indices, batch.pts, uncertainty.tolist(), classes, strict=True)
+        self._queue.put([self._take(*frame) for frame in frames])
+
+    def _take(self, index: int, pts: float, uncertainty: list[float], classes: npt.NDArray[np.uint8]) -> _Predicted:
+        # As runs, which take a hundredth of the memory, wherever they go.
+        runs = ClassRuns.of(classes).in_frame(self.case.info.roi)
+        try:
+            return _Predicted(index, pts, uncertainty, runs, self._pool.submit(self._prepare, runs))
+        except BrokenExecutor as killed:
+            raise told_of_a_kill(killed) from killed
 
     def _work(self) -> None:
         while (predicted := self._queue.get()) is not None:
@@ -99,23 +111,16 @@ class CaseSink:
                 self._error = error
 
     def _track(self, frame: _Predicted) -> None:
-        foreground = frame.foreground.result()
+        outline, foreground = frame.prepared.result()
         self._adopt_until(frame.index, frame.pts)
         drawing = self._tracker.follow(frame.pts, foreground)
-        draw = partial(self._draw, drawing, frame.classes)
+        draw = partial(_draw, outline, drawing, frame.classes if self._has_parts else None)
         self._writer.write_drawn(frame.index, frame.pts, draw, uncertainty=frame.uncertainty)
         self.progress.advance(frame=frame.index)
 
-    def _prepare(self, classes: npt.NDArray[np.uint8]) -> Foreground:
-        return self._tracker.prepare(self.case.info.roi.restore(classes))
-
-    def _draw(self, drawing: Drawing, classes: npt.NDArray[np.uint8]) -> tuple[Mask, Mask | None]:
-        # Restored again rather than kept: frames that wait take no more memory than the model's own arrays.
-        return drawing.draw(), self.case.info.roi.restore(classes) if self._has_parts else None
-
     def _raise_error(self) -> None:
         if self._error is not None:
-            raise self._error
+            raise told_of_a_kill(self._error)
 
     def _adopt_until(self, index: int, pts: float) -> None:
         """Show the tracker the frames between the last one and this one that the case holds."""
@@ -143,12 +148,20 @@ class CaseSink:
             self._queue.put(None)
             self._worker.join()
         finally:
-            self._pool.shutdown(cancel_futures=True)
             failure = error or self._error
-            self._writer.__exit__(type(failure) if failure else None, failure, trace)
+            try:
+                self._writer.__exit__(type(failure) if failure else None, failure, trace)
+            except BrokenExecutor as killed:
+                raise told_of_a_kill(killed) from killed
+            finally:
+                self._threads.shutdown(cancel_futures=True)
         model = self.case.info.model
         for layer in self._tracker.layers:
             if layer.type is not None:
                 self.case.propose_type(layer.id, layer.type, who=model.name if model else "rasnet")
         if error is None:
             self._raise_error()
+
+
+def _draw(outline: Outline, drawing: Drawing, parts: ClassRuns | None) -> tuple[Mask, Mask | None]:
+    return outline.paint(drawing), None if parts is None else parts.draw()

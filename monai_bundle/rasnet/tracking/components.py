@@ -1,14 +1,13 @@
-"""Connected foreground components of one frame, seen on a coarse grid and painted in full resolution.
+"""Connected foreground components of one frame, seen on a coarse grid.
 
-Components are found in full resolution, so a kept one never loses a pixel. Everything that asks where a
-component lies and what it overlaps works on a grid of every n-th pixel instead, which is what makes tracking
-fast enough to run beside the network.
+Components are found in full resolution, so a kept one never loses a pixel (see `Outline`). Everything that asks where a
+component lies and what it overlaps works on a grid of every n-th pixel instead, which is what makes tracking fast
+enough to run beside the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -18,41 +17,15 @@ import numpy.typing as npt
 
 from rasnet.geometry import Pose, Window
 from rasnet.tracking.boxes import Box, pose_of
-from rasnet.tracking.runs import find_runs
-
-UInt8Array = npt.NDArray[np.uint8]
-Costs = Sequence[npt.NDArray[np.float32]]
+from rasnet.tracking.grid import Grid
+from rasnet.tracking.outline import Costs, Cut, Drawing, UInt8Array
+from rasnet.tracking.runs import Runs
 
 SPECK_SHARE = 0.05
 """Components below the smallest area join an instrument beside them; below this share of it they are noise."""
 
 MOST_PIECES = 64
 """More components than this are noise; the largest are kept."""
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Every `stride`-th pixel of a frame, and the picture's border in that grid.
-
-    Attributes:
-        height, width: size of the full frame in pixels.
-        stride: distance of two cells in pixels.
-        window: the picture's border, in cells.
-    """
-
-    height: int
-    width: int
-    stride: int
-    window: Window
-
-    def sample(self, image: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        """Take a full-size (H, W) image at the cells' centres."""
-        first = self.stride // 2
-        return image[first :: self.stride, first :: self.stride]
-
-    def cells_of(self, area: float) -> float:
-        """How many cells an area in pixels fills."""
-        return area / self.stride**2
 
 
 class Piece:
@@ -102,15 +75,7 @@ class Piece:
         return votes
 
 
-class Nearer(NamedTuple):
-    """Where a part of a component is nearer than all parts before it: bool, from pixel `top`, `left` on."""
-
-    top: int
-    left: int
-    inside: npt.NDArray[np.bool_]
-
-
-class Cut(NamedTuple):
+class _CutComponent(NamedTuple):
     """A component cut in parts: by how much each part but the first is nearer than all before it, on the grid."""
 
     parts: list[Piece]
@@ -119,10 +84,11 @@ class Cut(NamedTuple):
 
 
 class Foreground:
-    """The connected components of a frame's classes: all that tracking needs of a frame by itself.
+    """The connected components of a frame's classes, seen on the grid: all that tracking needs of a frame by itself.
 
     Args:
-        classes: (H, W) uint8 class ids, 0 for the background; not kept.
+        classes: the frame's classes on the grid, (h, w) uint8, 0 for the background.
+        runs: the components of the full frame.
         grid: the grid to work on.
         class_count: number of classes in the schema.
         min_area: the smallest instrument in pixels.
@@ -133,43 +99,41 @@ class Foreground:
         specks: smaller ones that may belong to an instrument beside them.
     """
 
-    def __init__(self, classes: UInt8Array, grid: Grid, class_count: int, min_area: float) -> None:
+    def __init__(self, classes: UInt8Array, runs: Runs, grid: Grid, class_count: int, min_area: float) -> None:
         self._grid = grid
         self.class_count = class_count
         self.min_area = min_area
-        self.classes = np.array(grid.sample(classes), np.uint8)
-        self._runs = find_runs(classes)
-        self._cell_runs = self._runs.sampled(grid.stride)
-        self._areas = self._runs.areas()
-        self._cuts: dict[int, Cut] = {}  # by component
-        self.components = self._pieces(min_area)
-        self.specks = self._pieces(max(SPECK_SHARE * min_area, 1), min_area)
+        self.classes = classes
+        self._boxes: dict[int, Box] = {}  # by component
+        self._cuts: dict[int, _CutComponent] = {}
+        areas, cell_runs = runs.areas(), runs.sampled(grid.stride)
+        smallest = max(SPECK_SHARE * min_area, 1)
+        self.components = self._pieces(runs, cell_runs, areas >= min_area, areas)
+        self.specks = self._pieces(runs, cell_runs, (areas >= smallest) & (areas < min_area), areas)
 
-    def _pieces(self, smallest: float, largest: float = float("inf")) -> list[Piece]:
-        """Whole components of `smallest` to `largest` (exclusive) pixels, the largest first."""
-        labels = np.flatnonzero((self._areas >= smallest) & (self._areas < largest))
+    def _pieces(
+        self, runs: Runs, cell_runs: Runs, wanted: npt.NDArray[np.bool_], areas: npt.NDArray[np.intp]
+    ) -> list[Piece]:
+        """Whole components, the largest first."""
+        labels = np.flatnonzero(wanted)
         if labels.size == 0:
             return []
-        by_size = labels[np.argsort(-self._areas[labels], kind="stable")][:MOST_PIECES]
-        ranks = np.zeros(self._runs.count, np.uint8)
+        by_size = labels[np.argsort(-areas[labels], kind="stable")][:MOST_PIECES]
+        ranks = np.zeros(runs.count, np.uint8)
         ranks[by_size] = np.arange(1, len(by_size) + 1)
-        cell_ranks = self._cell_runs.draw(ranks)
-        return [self._whole(int(label), cell_ranks == rank).measure() for rank, label in enumerate(by_size, start=1)]
+        cell_ranks = cell_runs.draw(ranks)
+        return [
+            self._whole(runs, int(label), cell_ranks == rank).measure() for rank, label in enumerate(by_size, start=1)
+        ]
 
     def box(self, piece: Piece) -> Box:
         """The cells that a component's pixels lie in, also those whose centres it misses."""
-        pixels, stride = self._runs.box(piece.label), self._grid.stride
-        height, width = self.classes.shape
-        top, left = min(pixels.top // stride, height - 1), min(pixels.left // stride, width - 1)
-        return Box(
-            top, left, max(-(-pixels.bottom // stride), top + 1), max(-(-pixels.right // stride), left + 1)
-        ).grown(0, self.classes.shape)
+        return self._boxes[piece.label]
 
     def cut(self, piece: Piece, box: Box, nearest: UInt8Array, gains: Costs) -> list[Piece]:
         """Cut a component in parts: every pixel goes to the part whose cost, given on the grid, is lowest.
 
-        The costs are interpolated to full resolution when the frame is painted, so the cut is smooth rather than
-        stepped. Each part must be left some cells.
+        Each part must be left some cells.
 
         Args:
             piece: the component.
@@ -184,45 +148,36 @@ class Foreground:
             parts.append(self._piece(piece.label, cells))
         own = self.box(piece)
         inner = slice(own.top - box.top, own.bottom - box.top), slice(own.left - box.left, own.right - box.left)
-        self._cuts[piece.label] = Cut(parts, [gain[inner] for gain in gains], own)
+        self._cuts[piece.label] = _CutComponent(parts, [gain[inner] for gain in gains], own)
         return parts
 
-    def paint(self, layers: Mapping[Piece, int]) -> UInt8Array:
-        """Draw pieces with their layer ids: (H, W) uint8."""
-        ids = np.zeros(self._runs.count, np.uint8)
-        for piece, layer in layers.items():
-            ids[piece.label] = layer
-        for label, cut in self._cuts.items():
-            ids[label] = layers.get(cut.parts[0], 0)
-        mask = self._runs.draw(ids)
-        for label, cut in self._cuts.items():
-            only = (np.arange(self._runs.count) == label).view(np.uint8)
-            for piece, gain in zip(cut.parts[1:], cut.gains, strict=True):
-                top, left, inside = self._nearer(gain, cut.box)
-                bottom, columns = top + inside.shape[0], slice(left, left + inside.shape[1])
-                component = self._runs.between(top, bottom).draw(only)[:, columns].view(np.bool_)
-                np.copyto(mask[top:bottom, columns], layers.get(piece, 0), where=inside & component)
-        return mask
+    def drawing(self, layers: Mapping[Piece, int]) -> Drawing:
+        """Tell how the frame is to be painted, where pieces have these layer ids."""
+        cuts = [
+            Cut(label, cut.box, cut.gains, [layers.get(piece, 0) for piece in cut.parts])
+            for label, cut in self._cuts.items()
+        ]
+        whole = {piece.label: layer for piece, layer in layers.items() if piece.label not in self._cuts}
+        return Drawing(whole, cuts)
 
-    def _nearer(self, gain: npt.NDArray[np.float32], box: Box) -> Nearer:
-        """Interpolate to full resolution where a part is nearer: (h, w) float32 on the grid, above 0 there."""
-        around = Box.around((gain > 0).view(np.uint8)).grown(1, gain.shape)
-        # The frame's last pixels may lie beyond the last cell.
-        last = cv2.copyMakeBorder(gain[around.slices], 0, 1, 0, 1, cv2.BORDER_REPLICATE)
-        full = cv2.resize(last, None, fx=self._grid.stride, fy=self._grid.stride)
-        top, left = (box.top + around.top) * self._grid.stride, (box.left + around.left) * self._grid.stride
-        return Nearer(top, left, full[: self._grid.height - top, : self._grid.width - left] > 0)
-
-    def _whole(self, label: int, inside: npt.NDArray[np.bool_]) -> Piece:
-        cells = inside.view(np.uint8)
+    def _whole(self, runs: Runs, label: int, inside: npt.NDArray[np.bool_]) -> Piece:
+        cells, stride = inside.view(np.uint8), self._grid.stride
         if not cells.any():  # a component that slips between the cells still has a place
-            row, column = self._runs.place(label)
-            stride = self._grid.stride
+            row, column = runs.place(label)
             cells[min(row // stride, cells.shape[0] - 1), min(column // stride, cells.shape[1] - 1)] = 1
+        self._boxes[label] = _on_grid(runs.box(label), stride, cells.shape)
         return self._piece(label, cells)
 
     def _piece(self, label: int, cells: UInt8Array) -> Piece:
         return Piece(label, cells, self.classes, self.class_count, self._grid.window)
+
+
+def _on_grid(pixels: Box, stride: int, shape: tuple[int, ...]) -> Box:
+    """The cells that a box of pixels lies in, at least one, on a grid of a shape (h, w)."""
+    height, width = shape
+    top, left = min(pixels.top // stride, height - 1), min(pixels.left // stride, width - 1)
+    bottom, right = max(-(-pixels.bottom // stride), top + 1), max(-(-pixels.right // stride), left + 1)
+    return Box(top, left, bottom, right).grown(0, shape)
 
 
 def nearest_of(costs: Costs) -> tuple[UInt8Array, Costs]:

@@ -9,10 +9,12 @@ import cv2
 
 from rasnet.geometry import Pose
 from rasnet.tracking.boxes import pose_of
-from rasnet.tracking.components import Foreground, Grid, Piece, UInt8Array
+from rasnet.tracking.components import Foreground, Piece
 from rasnet.tracking.fragments import belonging
+from rasnet.tracking.grid import Grid
 from rasnet.tracking.look import Placement
 from rasnet.tracking.matching import assign, motion_costs
+from rasnet.tracking.outline import UInt8Array
 from rasnet.tracking.separation import Claim, Separator
 from rasnet.tracking.track import Track
 

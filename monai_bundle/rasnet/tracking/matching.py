@@ -10,7 +10,8 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from rasnet.geometry import Entry, Pose, Window
-from rasnet.tracking.components import Piece, UInt8Array
+from rasnet.tracking.components import Piece
+from rasnet.tracking.outline import UInt8Array
 from rasnet.tracking.track import Track
 
 FORBIDDEN = 1e6

@@ -1,4 +1,4 @@
-"""A mask as horizontal runs of pixels: its connected components, found and drawn without touching every pixel twice.
+"""A mask as horizontal runs of pixels: a small thing to hand around, and to find connected components with.
 
 A mask of a few instruments has some thousand runs where it has millions of pixels, so that labelling the runs and
 drawing them again is several times faster than labelling pixels, with the same components.
@@ -6,17 +6,81 @@ drawing them again is several times faster than labelling pixels, with the same 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
+from rasnet.errors import RASNetError
 from rasnet.tracking.boxes import Box
 
-IntArray = npt.NDArray[np.intp]
+if TYPE_CHECKING:
+    from rasnet.video import RegionOfInterest
+
+IntArray = npt.NDArray[np.int32]
 UInt8Array = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class ClassRuns:
+    """A mask of classes, by the pixels that show another one than the pixel before; it draws the very same mask.
+
+    Attributes:
+        height, width: size of the mask in pixels.
+        rows, columns: of these pixels, from top to bottom and left to right. Every row begins anew behind background,
+            and ends with background in the column `width`.
+        classes: what they show, uint8.
+    """
+
+    height: int
+    width: int
+    rows: IntArray
+    columns: IntArray
+    classes: UInt8Array
+
+    @classmethod
+    def of(cls, mask: UInt8Array) -> ClassRuns:
+        """Find the runs of a mask, uint8 (H, W).
+
+        Raises:
+            RASNetError: it is something else.
+        """
+        check_mask(mask)
+        height, width = mask.shape
+        pitch = width + 1  # a background pixel ends every row
+        words = -(-height * pitch // 8)
+        flat = np.zeros(1 + 8 * words, np.uint8)
+        flat[1 : 1 + height * pitch].reshape(height, pitch)[:, :width] = mask
+        shown, before = flat[1:].reshape(words, 8), flat[:-1].reshape(words, 8)
+        # Eight pixels are one word, and few words show a change.
+        some = np.flatnonzero(shown.view(np.uint64) != before.view(np.uint64))
+        word, byte = np.nonzero(shown[some] != before[some])
+        changes = 8 * some[word] + byte
+        rows, columns = np.divmod(changes.astype(np.int32), np.int32(pitch))
+        return cls(height, width, rows, columns, flat[1:][changes])
+
+    def in_frame(self, roi: RegionOfInterest) -> ClassRuns:
+        """What `RegionOfInterest.restore` gives: the region's mask in the full frame."""
+        return replace(
+            self,
+            height=roi.frame_height,
+            width=roi.frame_width,
+            rows=self.rows + np.int32(roi.top),
+            columns=self.columns + np.int32(roi.left),
+        )
+
+    def sampled(self, stride: int) -> ClassRuns:
+        """The runs on a grid of every `stride`-th pixel, from `stride // 2` on."""
+        on_grid = self.rows % stride == stride // 2
+        rows, columns = self.rows[on_grid] // stride, _cells(self.columns[on_grid], stride)
+        return ClassRuns(_count(self.height, stride), _count(self.width, stride), rows, columns, self.classes[on_grid])
+
+    def draw(self) -> UInt8Array:
+        """Give the mask, uint8 (height, width)."""
+        return _fill(self.rows * self.width + self.columns, self.classes, (self.height, self.width))
 
 
 @dataclass(frozen=True)
@@ -38,33 +102,41 @@ class Runs:
     labels: IntArray
     count: int
 
-    def areas(self) -> IntArray:
+    @classmethod
+    def of(cls, mask: ClassRuns) -> Runs:
+        """Find the runs of the pixels that are not background, and which of them hang together."""
+        shown = np.concatenate(([False], mask.classes > 0))
+        first, behind = np.flatnonzero(shown[1:] & ~shown[:-1]), np.flatnonzero(shown[:-1] & ~shown[1:])
+        rows, starts, stops = mask.rows[first], mask.columns[first], mask.columns[behind]
+        count, labels = _join(rows * (mask.width + 1), starts, stops, mask.width + 1)
+        return cls(mask.height, mask.width, rows, starts, stops, labels, count)
+
+    def areas(self) -> npt.NDArray[np.intp]:
         """Pixels of each component."""
         return np.bincount(self.labels, self.stops - self.starts, self.count).astype(np.intp)
 
     def draw(self, values: UInt8Array) -> UInt8Array:
         """Give every pixel the value of its component, (count,) uint8; the others are 0: (height, width)."""
-        colours = np.zeros(2 * len(self.rows) + 1, np.uint8)
-        colours[1::2] = values[self.labels]
-        edges = np.empty(2 * len(self.rows) + 2, np.intp)
-        edges[0], edges[-1] = 0, self.height * self.width
-        edges[1:-1:2] = self.rows * self.width + self.starts
-        edges[2:-1:2] = self.rows * self.width + self.stops
-        return np.repeat(colours, np.diff(edges)).reshape(self.height, self.width)
+        edges = np.empty(2 * len(self.rows), np.int32)
+        edges[::2] = edges[1::2] = self.rows * self.width
+        edges[::2] += self.starts
+        edges[1::2] += self.stops
+        colours = np.zeros(2 * len(self.rows), np.uint8)
+        colours[::2] = values[self.labels]
+        return _fill(edges, colours, (self.height, self.width))
 
     def sampled(self, stride: int) -> Runs:
         """The runs on a grid of every `stride`-th pixel, from `stride // 2` on; a run may hold no such pixel."""
-        first = stride // 2
-        height, width = (len(range(first, size, stride)) for size in (self.height, self.width))
-        on_grid = self.rows % stride == first
-        starts, stops = ((columns[on_grid] - first + stride - 1) // stride for columns in (self.starts, self.stops))
-        return Runs(height, width, self.rows[on_grid] // stride, starts, stops, self.labels[on_grid], self.count)
+        on_grid = self.rows % stride == stride // 2
+        starts, stops = (_cells(columns[on_grid], stride) for columns in (self.starts, self.stops))
+        rows, labels = self.rows[on_grid] // stride, self.labels[on_grid]
+        return Runs(_count(self.height, stride), _count(self.width, stride), rows, starts, stops, labels, self.count)
 
     def between(self, top: int, bottom: int) -> Runs:
         """The runs of some rows."""
         first, last = np.searchsorted(self.rows, (top, bottom))
         rows, starts, stops, labels = (each[first:last] for each in (self.rows, self.starts, self.stops, self.labels))
-        return Runs(bottom - top, self.width, rows - top, starts, stops, labels, self.count)
+        return Runs(bottom - top, self.width, rows - np.int32(top), starts, stops, labels, self.count)
 
     def box(self, label: int) -> Box:
         """The smallest box with all pixels of a component."""
@@ -79,27 +151,41 @@ class Runs:
         return int(self.rows[longest]), int(self.starts[longest] + self.stops[longest]) // 2
 
 
-def find_runs(mask: npt.NDArray[np.generic]) -> Runs:
-    """Find the runs of the pixels of a mask, (H, W), that are not 0, and which of them hang together."""
-    height, width = mask.shape
-    pitch = width + 1  # a background pixel ends every row
-    flat = np.zeros(height * pitch + 1, np.bool_)
-    np.not_equal(mask, 0, out=flat[1:].reshape(height, pitch)[:, :width])
-    edges = np.flatnonzero(flat[1:] != flat[:-1])
-    starts, stops = edges[::2], edges[1::2]
-    rows = starts // pitch
-    count, labels = _join(starts, stops, pitch)
-    return Runs(height, width, rows, starts - rows * pitch, stops - rows * pitch, labels, count)
+def check_mask(mask: npt.NDArray[np.generic]) -> None:
+    """Refuse what is no mask of classes or layers.
+
+    Raises:
+        RASNetError: it is not uint8 (H, W), or has no pixels.
+    """
+    if mask.ndim != 2 or mask.dtype != np.uint8 or mask.size == 0:
+        raise RASNetError(f"tracking needs uint8 masks (height, width), not {mask.dtype} {mask.shape}")
 
 
-def _join(starts: IntArray, stops: IntArray, pitch: int) -> tuple[int, IntArray]:
+def _cells(columns: IntArray, stride: int) -> IntArray:
+    """The first cell from each pixel on, of a grid of every `stride`-th one from `stride // 2` on."""
+    return (columns - stride // 2 + stride - 1) // stride
+
+
+def _count(size: int, stride: int) -> int:
+    """How many cells that grid has."""
+    return len(range(stride // 2, size, stride))
+
+
+def _fill(edges: IntArray, values: UInt8Array, shape: tuple[int, int]) -> UInt8Array:
+    """Give pixels, row by row from each edge to the next, the edge's value, and 0 before the first: uint8 (H, W)."""
+    lengths = np.diff(edges, prepend=np.int32(0), append=np.int32(shape[0] * shape[1]))
+    return np.repeat(np.concatenate(([np.uint8(0)], values)), lengths).reshape(shape)
+
+
+def _join(offsets: IntArray, columns: IntArray, ends: IntArray, pitch: int) -> tuple[int, IntArray]:
     """Number of components, and the component of each run: one row down, runs touch, at least by a corner."""
-    first = np.searchsorted(stops, starts + pitch, side="left")
-    beyond = np.searchsorted(starts, stops + pitch, side="right")
+    starts, stops = offsets + columns, offsets + ends
+    first = np.searchsorted(stops, starts + np.int32(pitch), side="left")
+    beyond = np.searchsorted(starts, stops + np.int32(pitch), side="right")
     touching = np.maximum(beyond - first, 0)
     pointer = np.concatenate([[0], np.cumsum(touching)]).astype(np.int32)
     below = np.arange(pointer[-1], dtype=np.int32) + np.repeat((first - pointer[:-1]).astype(np.int32), touching)
     # SciPy converts every other type of numbers than these.
     graph = csr_matrix((np.ones(len(below)), below, pointer), shape=(len(starts), len(starts)))
     count, labels = connected_components(graph, directed=False)
-    return int(count), labels.astype(np.intp)
+    return int(count), labels.astype(np.int32, copy=False)

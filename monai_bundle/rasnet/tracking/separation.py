@@ -11,9 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rasnet.tracking.boxes import Box, pose_of
-from rasnet.tracking.components import Foreground, Grid, Piece, UInt8Array, nearest_of
+from rasnet.tracking.components import Foreground, Piece, nearest_of
 from rasnet.tracking.fragments import in_line
+from rasnet.tracking.grid import Grid
 from rasnet.tracking.look import ON_COMPONENT, TAKEN, Placement
+from rasnet.tracking.outline import UInt8Array
 from rasnet.tracking.track import Track
 
 HOME_SHARE = 0.3

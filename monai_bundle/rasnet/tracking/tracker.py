@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +13,13 @@ from rasnet.errors import RASNetError
 from rasnet.geometry import Window
 from rasnet.labels import LabelSchema
 from rasnet.tracking.boxes import pose_of
-from rasnet.tracking.components import Foreground, Grid, Piece, UInt8Array
+from rasnet.tracking.components import Foreground
 from rasnet.tracking.finding import Finder
+from rasnet.tracking.grid import Grid
 from rasnet.tracking.matching import assign, likeness_cost, return_costs
+from rasnet.tracking.outline import Drawing, UInt8Array
+from rasnet.tracking.preparation import Preparation
+from rasnet.tracking.runs import ClassRuns, check_mask
 from rasnet.tracking.track import Track, TrackedLayer
 
 if TYPE_CHECKING:
@@ -34,22 +38,6 @@ SPARSE_S = 0.2
 """... or at once when frames are this far apart, where a look at the next frame would tell little."""
 
 MOST_LAYERS = 255
-
-
-class Drawing:
-    """The layers of one tracked frame, not drawn yet.
-
-    Args:
-        foreground: the frame's components, and how they were cut.
-        owned: the layer id of each piece that is shown.
-    """
-
-    def __init__(self, foreground: Foreground, owned: Mapping[Piece, int]) -> None:
-        self._foreground, self._owned = foreground, owned
-
-    def draw(self) -> UInt8Array:
-        """Draw the layer ids, (H, W) uint8, 0 where no instrument is; a new array at every call."""
-        return self._foreground.paint(self._owned)
 
 
 class Tracker:
@@ -142,33 +130,29 @@ class Tracker:
         Raises:
             RASNetError: the frame's size or data type is not what it must be.
         """
-        return self.follow(time_s, self.prepare(classes)).draw()
+        runs = ClassRuns.of(classes)
+        outline, foreground = self.preparation(runs.height, runs.width)(runs)
+        return outline.paint(self.follow(time_s, foreground))
 
-    def prepare(self, classes: UInt8Array) -> Foreground:
-        """Do what one frame alone is enough for; the first of the three parts of `update`.
-
-        It may run in any thread, for several frames at once and in any order.
-
-        Args:
-            classes: (H, W) uint8 class ids of the schema, the same size in every frame; not kept.
+    def preparation(self, height: int, width: int) -> Preparation:
+        """Give what finds the components of frames of a size, in pixels; the first of the three parts of `update`.
 
         Raises:
-            RASNetError: the frame's size or data type is not what it must be.
+            RASNetError: the tracker has begun with frames of another size.
         """
-        grid = self._check(classes)
-        return Foreground(classes, grid, len(self._schema), self._min_area)
+        return Preparation(self._grid_for(height, width), len(self._schema), self._min_area)
 
     def follow(self, time_s: float, foreground: Foreground) -> Drawing:
         """Find the instruments of one frame; the part that needs the frames before it, in order.
 
         Args:
             time_s: presentation time in seconds; must not go back (a time before the last is taken as it).
-            foreground: what `prepare` gave; it is the tracker's from now on.
+            foreground: what `preparation` found; it is the tracker's from now on.
 
         Returns:
-            The frame's layers, to be drawn in any thread and at any time.
+            How the frame's `Outline` is to be painted, the third part, in any thread or process and at any time.
         """
-        assert self._grid is not None, "a frame is prepared first"
+        assert self._grid is not None, "frames are prepared first"
         grid = self._grid
         time_s, step_s = self._advance(time_s)
         finder = Finder(foreground, grid, time_s, typed=self._schema.kind == "types", young_s=self._gap_s)
@@ -183,7 +167,7 @@ class Tracker:
         self._confirm([sight.track for sight in sights if sight.track.id is None], time_s, step_s)
         self._forget(time_s)
         owned = {piece: sight.track.id for sight in sights if sight.track.id for piece in sight.pieces}
-        return Drawing(foreground, owned)
+        return foreground.drawing(owned)
 
     def adopt(self, time_s: float, layers: UInt8Array, classes: UInt8Array | None = None) -> None:
         """Continue from a mask that exists already: a frame done by an earlier run, or one a person corrected.
@@ -230,9 +214,10 @@ class Tracker:
         self._forget(time_s)
 
     def _check(self, mask: UInt8Array) -> Grid:
-        if mask.ndim != 2 or mask.dtype != np.uint8 or mask.size == 0:
-            raise RASNetError(f"tracking needs uint8 masks (height, width), not {mask.dtype} {mask.shape}")
-        height, width = mask.shape
+        check_mask(mask)
+        return self._grid_for(*mask.shape)
+
+    def _grid_for(self, height: int, width: int) -> Grid:
         if self._grid is None:
             self._grid = _grid(height, width, self._roi)
         if (self._grid.height, self._grid.width) != (height, width):

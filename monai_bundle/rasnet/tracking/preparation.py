@@ -1,0 +1,44 @@
+"""What is done with each frame by itself before it is tracked, in any thread or process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rasnet.tracking.components import Foreground
+from rasnet.tracking.grid import Grid
+from rasnet.tracking.outline import Outline
+from rasnet.tracking.runs import ClassRuns, Runs
+
+
+class Prepared(NamedTuple):
+    """A frame, ready for the tracker.
+
+    Attributes:
+        outline: its components, to be painted when the tracker has seen the frame.
+        foreground: the same on the grid, for the tracker.
+    """
+
+    outline: Outline
+    foreground: Foreground
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Finds the components of a frame; for several frames at once, and in any order.
+
+    Attributes:
+        grid: of the video's frames.
+        class_count: number of classes in the schema.
+        min_area: the smallest instrument in pixels.
+    """
+
+    grid: Grid
+    class_count: int
+    min_area: float
+
+    def __call__(self, classes: ClassRuns) -> Prepared:
+        """Prepare the classes of a frame of the grid's size."""
+        runs = Runs.of(classes)
+        cells = classes.sampled(self.grid.stride).draw()
+        return Prepared(Outline(runs, self.grid), Foreground(cells, runs, self.grid, self.class_count, self.min_area))
