@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -30,7 +29,6 @@ from usual_ways import MonaiTransforms, PlainLoop
 from rasnet.bundle import weights_path
 from rasnet.case import Case
 from rasnet.inference import load_backend
-from rasnet.inference.mask_processes import mask_processes
 from rasnet.inference.segmenter import network_size
 from rasnet.inference.torch_backend import load_segmenter
 from rasnet.video import open_source
@@ -86,8 +84,7 @@ def main(
     )
     segmenter = load_segmenter(checkpoint).to(device)
     seconds: defaultdict[str, list[float]] = defaultdict(list)
-    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        pools = {way: stack.enter_context(mask_processes(backend)) for way, backend in models.items()}
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "png").mkdir()
         video = make_video(folder, size, frames)
@@ -100,7 +97,7 @@ def main(
             cases = {way: folder / f"case_{turn}_{place}" for place, way in enumerate(models)}
             (folder / f"loop_{turn}").mkdir()
             took = {MONAI: monai(files), PLAIN: loop(video, folder / f"loop_{turn}")}
-            took |= {way: run_pipeline(video, cases[way], each, pool=pools[way]) for way, each in models.items()}
+            took |= {way: run_pipeline(video, cases[way], backend) for way, backend in models.items()}
             if turn:  # the first warms up
                 for way, each in took.items():
                     seconds[way].append(each)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -18,7 +17,8 @@ from rich.progress import track
 
 from rasnet.bundle import openvino_path, weights_path
 from rasnet.inference import Backend, CaseSink, FrameBatches
-from rasnet.inference.pipeline import open_case_for, segment_frames
+from rasnet.inference.pipeline import open_case_for
+from rasnet.inference.sink_process import SinkProcess, worthwhile_workers
 from rasnet.video import VideoWriter, open_source
 
 SAMPLE_CLIP = Path(__file__).resolve().parents[2] / "Resources" / "sample_clip.mp4"
@@ -59,9 +59,8 @@ def run_pipeline(
     backend: Backend,
     frames: int | None = None,
     batch_size: int | None = None,
-    pool: Executor | None = None,
 ) -> float:
-    """Turn a video into a case as `rasnet segment` does, with a model that is loaded.
+    """Turn a video into a case as `rasnet segment` does, with a model that is loaded and processes that have begun.
 
     Args:
         video: the file.
@@ -69,7 +68,6 @@ def run_pipeline(
         backend: the model.
         frames: how many; all by default.
         batch_size: frames through the network at once; left to the backend by default.
-        pool: of `mask_processes`.
 
     Returns:
         Seconds from the first frame's decoding until everything is in the case.
@@ -77,8 +75,11 @@ def run_pipeline(
     case = open_case_for(backend, video, folder, stop=frames)
     source = FrameBatches(case, batch_size or backend.batch_size, empty=backend.empty)
     try:
-        began = time.perf_counter()
-        segment_frames(source, CaseSink(case, pool=pool), backend)
+        workers = worthwhile_workers(backend)
+        with SinkProcess(case, workers=workers) if workers else CaseSink(case) as sink:
+            began = time.perf_counter()
+            for batch in source:
+                sink.write(batch, *backend(batch.rgb))
         return time.perf_counter() - began
     finally:
         source.close()

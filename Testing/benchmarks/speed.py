@@ -18,7 +18,6 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -35,7 +34,6 @@ from rich.progress import track
 
 from rasnet.case import Case
 from rasnet.inference import Backend, FrameBatch, FrameBatches, load_backend
-from rasnet.inference.mask_processes import mask_processes
 from rasnet.inference.network_input import network_size
 from rasnet.inference.pipeline import open_case_for
 from rasnet.masks import encode_mask
@@ -157,12 +155,10 @@ def _time_encoder(clock: StageClock, case: Case, *masks: list[npt.NDArray[np.uin
                 encode_mask(mask, palette)
 
 
-def measure_pipeline(
-    video: Path, frames: int, backend: Backend, batch_size: int, pool: Executor | None = None
-) -> float:
+def measure_pipeline(video: Path, frames: int, backend: Backend, batch_size: int) -> float:
     """Turn the file into a case, and give the milliseconds a frame."""
     with tempfile.TemporaryDirectory() as folder:
-        return 1e3 * run_pipeline(video, Path(folder) / "case", backend, frames, batch_size, pool) / frames
+        return 1e3 * run_pipeline(video, Path(folder) / "case", backend, frames, batch_size) / frames
 
 
 def decode_only(video: Path, frames: int) -> tuple[float, float]:
@@ -190,12 +186,11 @@ def measure_engine(
     """
     backend, _ = load_backend(weights, device)
     batch = batch_size or backend.batch_size
+    measure_stages(video, min(frames, 2 * batch), backend, batch)  # to warm up
     passes = []
-    with mask_processes(backend) as pool:
-        measure_stages(video, min(frames, 2 * batch), backend, batch)  # to warm up
-        for _ in track(range(repeat), f"measuring {backend.name}"):
-            stages = measure_stages(video, frames, backend, batch)
-            passes.append({**stages, "pipeline": measure_pipeline(video, frames, backend, batch, pool)})
+    for _ in track(range(repeat), f"measuring {backend.name}"):
+        stages = measure_stages(video, frames, backend, batch)
+        passes.append({**stages, "pipeline": measure_pipeline(video, frames, backend, batch)})
     return {
         "engine": backend.name,
         "weights": weights.name,

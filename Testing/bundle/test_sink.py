@@ -1,7 +1,4 @@
-import multiprocessing
-import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +9,6 @@ from cases import HEIGHT, WIDTH, make_case
 from rasnet.case import Case
 from rasnet.errors import RASNetError
 from rasnet.inference.frames import FrameBatch
-from rasnet.inference.mask_processes import start_processes
 from rasnet.inference.sink import CaseSink
 from rasnet.labels import LabelSchema
 from rasnet.progress import SilentProgress
@@ -58,12 +54,10 @@ def batch(indices: Sequence[int], height: int = HEIGHT, width: int = WIDTH) -> F
     return FrameBatch(tuple(indices), tuple(index / 25 for index in indices), rgb)
 
 
-def segment(
-    case: Case, indices: Sequence[int], progress: SilentProgress | None = None, *, pool: Executor | None = None
-) -> None:
+def segment(case: Case, indices: Sequence[int], progress: SilentProgress | None = None) -> None:
     """Send frames through a sink, two a batch."""
     roi = case.info.roi
-    with CaseSink(case, progress, pool) as sink:
+    with CaseSink(case, progress) as sink:
         for start in range(0, len(indices), 2):
             some = indices[start : start + 2]
             masks = np.stack([classes(index, roi.height, roi.width) for index in some])
@@ -235,52 +229,3 @@ def test_two_runs_into_one_case_are_one_too_many(tmp_path: Path) -> None:
         CaseSink(other),
     ):
         pytest.fail("two programs write at the same time")
-
-
-class TestProcesses:
-    """Masks that are drawn by processes, as beside a GPU."""
-
-    def test_the_case_is_the_one_that_threads_make(self, tmp_path: Path) -> None:
-        roi = RegionOfInterest(top=3, left=12, height=40, width=50, frame_height=HEIGHT, frame_width=WIDTH)
-        by_threads, by_processes = (make_case(tmp_path / name, roi=roi) for name in ("threads", "processes"))
-        segment(by_threads, range(12))
-        with start_processes(2) as pool:
-            segment(by_processes, range(12), pool=pool)
-        assert by_processes.missing() == []
-        assert by_processes.frames() == by_threads.frames()
-        for index in range(12):
-            for kind in ("masks", "parts"):
-                name = f"{kind}/{index:08d}.png"
-                assert (by_processes.folder / name).read_bytes() == (by_threads.folder / name).read_bytes()
-
-    def test_what_was_taken_before_an_error_is_kept(self, tmp_path: Path) -> None:
-        case = make_case(tmp_path)
-
-        def interrupted() -> None:
-            with start_processes(1) as pool, CaseSink(case, pool=pool) as sink:
-                sink.write(batch([0]), classes(0)[None], np.zeros((1, 3), np.float32))
-                raise KeyboardInterrupt
-
-        with pytest.raises(KeyboardInterrupt):
-            interrupted()
-        np.testing.assert_array_equal(case.mask(0), classes(0) > 0)
-
-    def test_one_that_is_killed_is_one_sentence_and_the_same_command_goes_on(self, tmp_path: Path) -> None:
-        case = make_case(tmp_path)
-
-        def killed() -> None:
-            with start_processes(1) as pool, CaseSink(case, pool=pool) as sink:
-                sink.write(batch([0, 1]), np.stack([classes(0), classes(1)]), np.zeros((2, 3), np.float32))
-                while len(case.frames()) < 2:
-                    time.sleep(0.01)
-                for process in multiprocessing.active_children():
-                    process.kill()
-                for index in range(2, 12):  # at once, and when it is known
-                    sink.write(batch([index]), classes(index)[None], np.zeros((1, 3), np.float32))
-                    time.sleep(0.1)
-
-        with pytest.raises(RASNetError, match="a process that draws masks was killed"):
-            killed()
-        assert [row.index for row in case.frames()] == [0, 1]
-        segment(case, case.missing())
-        assert case.missing() == []

@@ -172,8 +172,12 @@ class CaseWriter:
             batch, more = self._next_batch()
             if self._error is not None:
                 continue  # keeps taking from the queue, so that the caller never waits for nothing
+            changes: list[MaskChange] = []
             try:
-                self._commit([future.result() for future in batch])
+                try:
+                    changes.extend(future.result() for future in batch)
+                finally:  # those before the one that failed are whole
+                    self._commit(changes)
             except BaseException as error:
                 self._error = error
 

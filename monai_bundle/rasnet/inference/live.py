@@ -21,6 +21,7 @@ from rasnet.inference.backend import Backend, Device, load_backend
 from rasnet.inference.live_stream import End, LiveStream
 from rasnet.inference.pipeline import model_info
 from rasnet.masks import write_whole
+from rasnet.opencv_threads import one_opencv_thread
 from rasnet.tracking import Tracker
 from rasnet.video import RegionOfInterest
 from rasnet.video.roi import find_roi_in
@@ -244,7 +245,7 @@ class _Session:
         stream.take()
         self._before, self._dropped_before = stream.received, stream.dropped
         self._began = told = time.monotonic()
-        with case.writer() as writer:
+        with case.writer() as writer, one_opencv_thread():
             while (taken := stream.take()) is not None:
                 rgb = taken.rgb()
                 classes, uncertainty = backend(np.ascontiguousarray(roi.crop(rgb))[None])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -20,8 +20,8 @@ from rasnet.errors import RASNetError
 from rasnet.inference.archive import Job, Wishes, is_finished, plan, read_list
 from rasnet.inference.backend import Backend, Device, load_backend
 from rasnet.inference.many_progress import ManyProgress, VideoProgress
-from rasnet.inference.mask_processes import mask_processes
 from rasnet.inference.pipeline import open_case_for, segment_missing
+from rasnet.inference.sink_process import worthwhile_workers
 from rasnet.progress import Progress, SilentProgress
 from rasnet.video import open_source
 
@@ -179,18 +179,19 @@ class InThisProcess:
     def __call__(
         self, jobs: Sequence[Job], wishes: Wishes, shown: ManyProgress
     ) -> Generator[tuple[Job, Outcome], None, None]:
-        """Segment them; `Run`. Where processes draw the masks (see `mask_processes`), all videos share them."""
+        """Segment them; `Run`."""
         model = SharedModel(wishes.weights, wishes.device, shown.note)
         at_once = self._at_once or default_at_once(model.load())
         stopped = threading.Event()
         waiting = iter(jobs)
         running: dict[Future[Outcome], Job] = {}
-        with mask_processes(model.load()) as masks, ThreadPoolExecutor(at_once, thread_name_prefix="video") as pool:
+        workers = -(-worthwhile_workers(model.load()) // at_once)
+        with ThreadPoolExecutor(at_once, thread_name_prefix="video") as pool:
             try:
                 while True:
                     for job in islice(waiting, at_once - len(running)):
                         video = shown.video(job)
-                        running[pool.submit(outcome_of, job, wishes, model, video, stopped.is_set, masks)] = job
+                        running[pool.submit(outcome_of, job, wishes, model, video, stopped.is_set, workers)] = job
                     if not running:
                         return
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -210,9 +211,9 @@ def outcome_of(
     model: SharedModel,
     progress: VideoProgress,
     stop: Callable[[], bool] = lambda: False,
-    masks: Executor | None = None,
+    workers: int = 0,
 ) -> Outcome:
-    """Segment one video, and say how it went, whatever happens; ``masks`` are the processes that draw them."""
+    """Segment one video, and say how it went, whatever happens; ``workers`` as in `segment_missing`."""
     began = time.monotonic()
 
     def ended(state: State, **more: Any) -> Outcome:
@@ -220,7 +221,7 @@ def outcome_of(
         return Outcome(str(job.video), str(job.folder), state, seconds=seconds, **more)
 
     try:
-        _segment(job, wishes, model, progress, stop, masks)
+        _segment(job, wishes, model, progress, stop, workers)
     except RASNetError as error:
         return ended("failed", frames=progress.done, reason=str(error))
     except Exception as error:
@@ -237,7 +238,7 @@ def _segment(
     model: SharedModel,
     progress: VideoProgress,
     stop: Callable[[], bool],
-    masks: Executor | None,
+    workers: int,
 ) -> None:
     with open_source(job.video) as video:
         region = wishes.region(video.height, video.width)
@@ -246,4 +247,4 @@ def _segment(
             backend, video, job.folder, start=wishes.start, stop=wishes.stop, step=wishes.step, roi=region
         )
     with case:
-        segment_missing(case, backend, batch_size=wishes.batch_size, progress=progress, stop=stop, pool=masks)
+        segment_missing(case, backend, batch_size=wishes.batch_size, progress=progress, stop=stop, workers=workers)

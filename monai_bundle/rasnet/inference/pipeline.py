@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +11,8 @@ from rasnet.case import Case, CaseInfo, ModelInfo
 from rasnet.errors import RASNetError
 from rasnet.inference.backend import Backend, Device, checkpoint_sha256, load_backend
 from rasnet.inference.frames import FrameBatches
-from rasnet.inference.mask_processes import mask_processes
 from rasnet.inference.sink import CaseSink
+from rasnet.inference.sink_process import SinkProcess, worthwhile_workers
 from rasnet.labels import LabelSchema
 from rasnet.progress import Progress, SilentProgress
 from rasnet.video import RegionOfInterest, VideoSource, find_roi, open_source
@@ -51,8 +49,8 @@ def segment_video(
         step: take every step-th frame.
         roi: what of the frame is picture; found from the video by default.
         progress: told of every frame.
-        processes: let processes draw the masks where that is faster (see `mask_processes`); only for programs
-            whose main module may be imported again, as it is where it asks for ``__name__ == "__main__"``.
+        processes: let other processes draw the masks where that is faster (see `worthwhile_workers`); only for programs
+            whose main module may be imported again, as it may where it asks for ``__name__ == "__main__"``.
 
     Returns:
         The case; frames that could not be decoded are missing in it.
@@ -64,15 +62,14 @@ def segment_video(
     # Before the case: wrong weights must leave no folder behind.
     backend, reason = load_backend(weights or case_weights(folder), device)
     case = open_case_for(backend, source, folder, start=start, stop=stop, step=step, roi=roi)
-    with mask_processes(backend) if processes else nullcontext() as pool:
-        segment_missing(
-            case,
-            backend,
-            batch_size=batch_size,
-            progress=progress,
-            note=f"the network runs on {backend.name}: {reason}",
-            pool=pool,
-        )
+    segment_missing(
+        case,
+        backend,
+        batch_size=batch_size,
+        progress=progress,
+        note=f"the network runs on {backend.name}: {reason}",
+        workers=worthwhile_workers(backend) if processes else 0,
+    )
     return case
 
 
@@ -84,7 +81,7 @@ def segment_missing(
     progress: Progress,
     note: str | None = None,
     stop: Callable[[], bool] = lambda: False,
-    pool: Executor | None = None,
+    workers: int = 0,
 ) -> None:
     """Segment what a case lacks with a model that is loaded, and what `rasnet.adaptation` was killed at.
 
@@ -95,7 +92,7 @@ def segment_missing(
         progress: told of every frame.
         note: for the progress, behind the start.
         stop: asked after every batch; the rest is left when it says yes.
-        pool: of processes that draw the masks, see `CaseSink`.
+        workers: processes that draw the masks, see `SinkProcess`; 0 for threads.
     """
     from rasnet.adaptation.repredicting import old_predictions, repredict  # which needs this module
 
@@ -104,7 +101,8 @@ def segment_missing(
         progress.start("segment", frames.total)
         if note is not None:
             progress.note(note)
-        segment_frames(frames, CaseSink(case, progress, pool), backend, stop=stop)
+        sink = SinkProcess(case, progress, workers=workers) if workers else CaseSink(case, progress)
+        segment_frames(frames, sink, backend, stop=stop)
         if not stop() and (left := old_predictions(case)):
             progress.note(f"{len(left)} frames have masks from before the model learnt and are predicted anew")
             repredict(case, backend, progress, left)
@@ -114,7 +112,7 @@ def segment_missing(
 
 
 def segment_frames(
-    frames: FrameBatches, sink: CaseSink, backend: Backend, *, stop: Callable[[], bool] = lambda: False
+    frames: FrameBatches, sink: CaseSink | SinkProcess, backend: Backend, *, stop: Callable[[], bool] = lambda: False
 ) -> None:
     """Take frames through a model into a case; when this returns or raises, everything taken is in the case.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from bisect import bisect_left
+from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,10 +18,11 @@ from rasnet.case import Case
 from rasnet.cores import usable_cores
 from rasnet.errors import RASNetError
 from rasnet.inference.frames import FrameBatch
-from rasnet.inference.mask_processes import told_of_a_kill
 from rasnet.masks import Mask
+from rasnet.opencv_threads import one_opencv_thread
 from rasnet.progress import Progress, SilentProgress
-from rasnet.tracking import ClassRuns, Drawing, Outline, Prepared, Tracker
+from rasnet.tracking import ClassRuns, Drawing, Foreground, Outline, Prepared, Tracker
+from rasnet.video import RegionOfInterest
 
 LOOK_BACK_S = 1.0
 """Seconds of known masks that tell the tracker where each instrument is and how it moves."""
@@ -30,14 +32,29 @@ _WAITING = 2
 
 
 @dataclass(frozen=True)
-class _Predicted:
-    """A frame with what a model says of it, on its way through the pool that prepares it for the tracker."""
+class Segmented:
+    """What a model says of a frame; it may be sent to another process.
+
+    Attributes:
+        index: of the frame in its source.
+        pts: presentation time in seconds.
+        uncertainty: one figure a class.
+        classes: in the full frame.
+    """
 
     index: int
     pts: float
     uncertainty: list[float]
     classes: ClassRuns
-    prepared: Future[Prepared]
+
+
+def segmented(
+    batch: FrameBatch, classes: npt.NDArray[np.uint8], uncertainty: npt.NDArray[np.float32], roi: RegionOfInterest
+) -> list[Segmented]:
+    """Put classes, uint8 (B, H, W) in the region of interest, and uncertainty, float32 (B, C), beside their frames."""
+    # As runs, which take a hundredth of the memory, wherever they go.
+    runs = (ClassRuns.of(mask).in_frame(roi) for mask in classes)
+    return [Segmented(*frame) for frame in zip(batch.indices, batch.pts, uncertainty.tolist(), runs, strict=True)]
 
 
 class CaseSink:
@@ -54,7 +71,7 @@ class CaseSink:
     Args:
         case: that receives the masks.
         progress: told of every frame.
-        pool: of processes that are the workers (see `mask_processes`); threads of its own by default.
+        pool: the workers, in processes if that is its kind; threads of its own by default.
 
     Raises:
         RASNetError: on entering, when another program is writing into the case.
@@ -71,7 +88,7 @@ class CaseSink:
         self._known = [
             (row.index, row.pts) for row in case.frames() if row.status != "skipped" and row.index not in missing
         ]
-        self._queue: queue.Queue[list[_Predicted] | None] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[list[tuple[Segmented, Future[Prepared]]] | None] = queue.Queue(_WAITING)
         self._error: BaseException | None = None
         self._worker = threading.Thread(target=self._work, name="track", daemon=True)
         self._tracker = Tracker(case.info.schema, roi=case.info.roi, taken=[layer.id for layer in case.layers()])
@@ -88,30 +105,29 @@ class CaseSink:
         Raises:
             RASNetError: masks of this or an earlier batch could not be written (the disk is full, say).
         """
-        self._raise_error()
-        frames = zip(batch.indices, batch.pts, uncertainty.tolist(), classes, strict=True)
-        self._queue.put([self._take(*frame) for frame in frames])
+        self.take(segmented(batch, classes, uncertainty, self.case.info.roi))
 
-    def _take(self, index: int, pts: float, uncertainty: list[float], classes: npt.NDArray[np.uint8]) -> _Predicted:
-        # As runs, which take a hundredth of the memory, wherever they go.
-        runs = ClassRuns.of(classes).in_frame(self.case.info.roi)
+    def take(self, frames: Sequence[Segmented]) -> None:
+        """Take frames; as `write`."""
+        self._raise_error()
         try:
-            return _Predicted(index, pts, uncertainty, runs, self._pool.submit(self._prepare, runs))
+            prepared = [self._pool.submit(self._prepare, frame.classes) for frame in frames]
         except BrokenExecutor as killed:
             raise told_of_a_kill(killed) from killed
+        self._queue.put(list(zip(frames, prepared, strict=True)))
 
     def _work(self) -> None:
-        while (predicted := self._queue.get()) is not None:
+        while (batch := self._queue.get()) is not None:
             if self._error is not None:
                 continue  # keeps taking from the queue, so that the caller never waits for nothing
             try:
-                for frame in predicted:
-                    self._track(frame)
+                with one_opencv_thread():
+                    for frame, prepared in batch:
+                        self._track(frame, *prepared.result())
             except BaseException as error:  # the caller's thread raises it
                 self._error = error
 
-    def _track(self, frame: _Predicted) -> None:
-        outline, foreground = frame.prepared.result()
+    def _track(self, frame: Segmented, outline: Outline, foreground: Foreground) -> None:
         self._adopt_until(frame.index, frame.pts)
         drawing = self._tracker.follow(frame.pts, foreground)
         draw = partial(_draw, outline, drawing, frame.classes if self._has_parts else None)
@@ -165,3 +181,12 @@ class CaseSink:
 
 def _draw(outline: Outline, drawing: Drawing, parts: ClassRuns | None) -> tuple[Mask, Mask | None]:
     return outline.paint(drawing), None if parts is None else parts.draw()
+
+
+def told_of_a_kill(error: BaseException) -> BaseException:
+    """Give an error as it is, but one that says that a process is gone as a sentence."""
+    if isinstance(error, BrokenExecutor):
+        return RASNetError(
+            "a process that draws masks was killed, perhaps for memory; the same command goes on where it stopped"
+        )
+    return error

@@ -1,0 +1,175 @@
+"""A sink in processes of its own, where one process does not keep up.
+
+Beside a GPU and many cores, a process that decodes, tracks and writes waits for Python's lock more than it works, above
+all the tracker, which makes hundreds of short calls a frame. What goes to the other process is small, as masks travel
+as runs.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import threading
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from rasnet.case import Case
+from rasnet.cores import available_cores, thread_limit
+from rasnet.errors import RASNetError
+from rasnet.inference.backend import Backend
+from rasnet.inference.frames import FrameBatch
+from rasnet.inference.sink import CaseSink, Segmented, segmented, told_of_a_kill
+from rasnet.progress import Progress, SilentProgress
+
+# With fewer cores, decoding and the threads of this process have work for all of them.
+_FEWEST_CORES = 8
+
+# One process tracks, in order; more workers than these would wait for it.
+_MOST_WORKERS = 6
+
+
+class SinkProcess:
+    """A `CaseSink` that tracks in one process, and draws and encodes in others; it is used like one.
+
+    The processes import the program's main module, which must bear that (as it does where it asks for
+    ``__name__ == "__main__"``). Ctrl-C is this process's to answer; should it be killed, the others still write what
+    they were given.
+
+    Args:
+        case: that receives the masks.
+        progress: told of every frame.
+        workers: processes that draw and encode.
+
+    Raises:
+        RASNetError: on entering, when another program is writing into the case.
+    """
+
+    def __init__(self, case: Case, progress: Progress | None = None, *, workers: int) -> None:
+        self.case = case
+        self.progress = progress or SilentProgress()
+        spawn = multiprocessing.get_context("spawn")
+        self._there, self._frames = spawn.Pipe(duplex=False)
+        self._events, self._from_there = spawn.Pipe(duplex=False)
+        self._process = spawn.Process(
+            target=_serve, args=(case.folder, workers, self._there, self._from_there), name="masks"
+        )
+        self._listener = threading.Thread(target=self._listen, name="mask-events", daemon=True)
+        self._begun = threading.Event()
+        self._error: BaseException | None = None
+
+    def write(self, batch: FrameBatch, classes: npt.NDArray[np.uint8], uncertainty: npt.NDArray[np.float32]) -> None:
+        """Take a batch; see `CaseSink.write`."""
+        frames = segmented(batch, classes, uncertainty, self.case.info.roi)
+        try:
+            self._frames.send(frames)
+        except OSError:  # it is gone
+            self._listener.join()
+            self._raise_error()
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                what, *about = self._events.recv()
+                if what == "failed":
+                    self._error = about[0]
+                elif what == "begun":
+                    self._begun.set()
+                else:
+                    getattr(self.progress, what)(*about)
+        except EOFError:  # it has ended
+            self._begun.set()
+
+    def _raise_error(self) -> None:
+        if self._error is None and self._process.exitcode:
+            self._error = BrokenExecutor()
+        if self._error is not None:
+            raise told_of_a_kill(self._error)
+
+    def __enter__(self) -> SinkProcess:
+        self._process.start()
+        for end in (self._there, self._from_there):  # so that an end is seen from the other side
+            end.close()
+        self._listener.start()
+        self._begun.wait()
+        if self._error is not None:
+            self._process.join()
+            self._raise_error()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._frames.close()
+        self._listener.join()
+        self._process.join()
+        if error is None:
+            self._raise_error()
+
+
+def worthwhile_workers(backend: Backend) -> int:
+    """How many workers keep up with a backend; 0 where threads do, or where the user wants few (`thread_limit`)."""
+    cores = available_cores()
+    if backend.name != "torch-cuda" or thread_limit() is not None or cores < _FEWEST_CORES:
+        return 0
+    return min(cores // 2, _MOST_WORKERS)
+
+
+class _Teller(SilentProgress):
+    """A `Progress` on the other side of a pipe, which says `start` and `finish` by itself."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+
+    def tell(self, what: str, *about: Any) -> None:
+        """Send an event; nothing where nobody listens any more."""
+        with suppress(OSError):
+            self._pipe.send((what, *about))
+
+    def advance(self, frame: int | None = None, count: int = 1) -> None:
+        self.tell("advance", frame, count)
+
+    def note(self, message: str) -> None:
+        self.tell("note", message)
+
+
+def _serve(folder: Path, workers: int, frames: Connection, events: Connection) -> None:
+    """Be the process that tracks."""
+    _leave_interrupts_alone()
+    teller = _Teller(events)
+    try:
+        with Case.open(folder) as case, start_workers(workers) as pool, CaseSink(case, teller, pool) as sink:
+            teller.tell("begun")
+            while (batch := _receive(frames)) is not None:
+                sink.take(batch)
+    except BaseException as error:
+        known = isinstance(error, RASNetError)
+        teller.tell("failed", error if known else RuntimeError(f"{type(error).__name__}: {error}"))
+
+
+def _receive(frames: Connection) -> list[Segmented] | None:
+    """The next batch; None where none will come, also because the program was killed."""
+    try:
+        batch: list[Segmented] = frames.recv()
+        return batch
+    except (EOFError, OSError):
+        return None
+
+
+def start_workers(count: int) -> ProcessPoolExecutor:
+    """Start processes that draw and encode."""
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_leave_interrupts_alone)
+    for _ in range(count):  # at once, not when they are needed
+        pool.submit(cv2.setNumThreads, 1)
+    return pool
+
+
+def _leave_interrupts_alone() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
