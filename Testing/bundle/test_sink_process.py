@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -48,6 +49,23 @@ def write(sink: CaseSink | SinkProcess, indices: Sequence[int]) -> None:
     batch = FrameBatch(tuple(indices), tuple(index / 25 for index in indices), np.zeros((0,), np.uint8))
     masks = np.stack([classes(index, roi.height, roi.width) for index in indices])
     sink.write(batch, masks, np.full((len(indices), 3), 0.25, np.float32))
+
+
+def wait_until(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def children_of(parent: int | None) -> set[int]:
+    """Processes that a process has started, where the system tells."""
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended
+            if int(status.read_text().rsplit(")", 1)[1].split()[1]) == parent:
+                found.add(int(status.parent.name))
+    return found
 
 
 def test_the_case_is_the_one_that_threads_make(tmp_path: Path) -> None:
@@ -105,14 +123,14 @@ def test_a_mask_that_cannot_be_written_is_its_own_sentence(tmp_path: Path) -> No
 
 
 def test_a_process_that_is_killed_is_one_sentence_and_the_same_command_goes_on(tmp_path: Path) -> None:
-    case = make_case(tmp_path)
+    case, workers = make_case(tmp_path), set[int]()
 
     def killed() -> None:
         with SinkProcess(case, workers=1) as sink:
             write(sink, [0, 1])
-            while len(case.frames()) < 2:
-                time.sleep(0.01)
+            wait_until(lambda: len(case.frames()) == 2)
             for process in multiprocessing.active_children():
+                workers.update(children_of(process.pid))
                 process.kill()
             for index in range(2, 12):  # at once, and when it is known
                 write(sink, [index])
@@ -121,6 +139,7 @@ def test_a_process_that_is_killed_is_one_sentence_and_the_same_command_goes_on(t
     with pytest.raises(RASNetError, match="a process that draws masks was killed"):
         killed()
     assert [row.index for row in case.frames()][:2] == [0, 1]
+    wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))  # none stays
     with SinkProcess(case, workers=1) as sink:
         write(sink, case.missing())
     assert case.missing() == []

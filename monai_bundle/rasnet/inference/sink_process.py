@@ -8,6 +8,7 @@ as runs.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import threading
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
@@ -165,7 +166,7 @@ def _receive(frames: Connection) -> list[Segmented] | None:
 
 def start_workers(count: int) -> ProcessPoolExecutor:
     """Start processes that draw and encode."""
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_leave_interrupts_alone)
+    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_begin_work)
     for _ in range(count):  # at once, not when they are needed
         pool.submit(cv2.setNumThreads, 1)
     return pool
@@ -173,3 +174,16 @@ def start_workers(count: int) -> ProcessPoolExecutor:
 
 def _leave_interrupts_alone() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _begin_work() -> None:
+    _leave_interrupts_alone()
+    threading.Thread(target=_end_with_the_tracker, daemon=True).start()
+
+
+def _end_with_the_tracker() -> None:
+    """Leave no worker waiting for ever where the process that tracks was killed."""
+    tracker = multiprocessing.parent_process()
+    assert tracker is not None
+    tracker.join()
+    os._exit(1)
