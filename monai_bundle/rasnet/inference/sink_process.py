@@ -63,7 +63,7 @@ class SinkProcess:
             target=_serve, args=(case.folder, workers, self._there, self._from_there), name="masks"
         )
         self._listener = threading.Thread(target=self._listen, name="mask-events", daemon=True)
-        self._begun = threading.Event()
+        self._begun, self._ended = threading.Event(), False
         self._error: BaseException | None = None
 
     def write(self, batch: FrameBatch, classes: npt.NDArray[np.uint8], uncertainty: npt.NDArray[np.float32]) -> None:
@@ -71,9 +71,8 @@ class SinkProcess:
         frames = segmented(batch, classes, uncertainty, self.case.info.roi)
         try:
             self._frames.send(frames)
-        except OSError:  # it is gone
-            self._listener.join()
-            self._raise_error()
+        except OSError:
+            raise self._why_it_is_gone() from None
 
     def _listen(self) -> None:
         try:
@@ -86,13 +85,13 @@ class SinkProcess:
                 else:
                     getattr(self.progress, what)(*about)
         except EOFError:  # it has ended
+            self._ended = True
             self._begun.set()
 
-    def _raise_error(self) -> None:
-        if self._error is None and self._process.exitcode:
-            self._error = BrokenExecutor()
-        if self._error is not None:
-            raise told_of_a_kill(self._error)
+    def _why_it_is_gone(self) -> BaseException:
+        self._listener.join()
+        self._process.join()
+        return told_of_a_kill(self._error or BrokenExecutor())
 
     def __enter__(self) -> SinkProcess:
         self._process.start()
@@ -100,9 +99,8 @@ class SinkProcess:
             end.close()
         self._listener.start()
         self._begun.wait()
-        if self._error is not None:
-            self._process.join()
-            self._raise_error()
+        if self._ended:
+            raise self._why_it_is_gone()
         return self
 
     def __exit__(
@@ -111,8 +109,8 @@ class SinkProcess:
         self._frames.close()
         self._listener.join()
         self._process.join()
-        if error is None:
-            self._raise_error()
+        if error is None and (self._error is not None or self._process.exitcode):
+            raise self._why_it_is_gone()
 
 
 def worthwhile_workers(backend: Backend) -> int:
