@@ -44,7 +44,7 @@ LIGHT = (
     "rasnet.cli",
 )
 
-HEAVY = ("torch", "monai", "ignite")
+HEAVY = ("torch", "triton", "monai", "ignite")
 
 PROGRAM = """
 import importlib, json, sys

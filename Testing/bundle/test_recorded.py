@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 import torch
+from test_choosing import PRODUCTS, favouring
+from test_fusing import count
+from torch import nn
 
 from rasnet.bundle import weights_path
 from rasnet.inference import RecordedSegmenter, TorchBackend, place
+from rasnet.inference import recorded as recorded_module
+from rasnet.inference.one_pass_decision import OnePassDecision
 from rasnet.inference.recorded import _Recording
 from rasnet.inference.torch_backend import load_segmenter
+from rasnet.networks.choosing import choose_faster
+from rasnet.networks.pooling import LeanMaxPool
+from rasnet.networks.products import PointwiseProduct
 from rasnet.synthetic import random_frames
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -31,6 +41,39 @@ def test_a_recording_gives_what_its_segmenter_gives(recorded: RecordedSegmenter,
     wanted, given = recorded.segmenter(frames), recorded(frames)
     assert (wanted.classes > 0).any()
     assert (wanted.classes == given.classes).float().mean() > 0.999  # half precision, in another order
+    assert torch.allclose(wanted.uncertainty, given.uncertainty, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("kind", "many"),
+    [(PointwiseProduct, PRODUCTS), (LeanMaxPool, 1), (OnePassDecision, 1)],
+    ids=["products", "pooling", "decision"],
+)
+@pytest.mark.parametrize("batch", [1, 5])
+@torch.inference_mode()
+def test_every_way_gives_the_same(
+    recorded: RecordedSegmenter,
+    frames: torch.Tensor,
+    kind: type[nn.Module],
+    many: int,
+    batch: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if kind is not PointwiseProduct and importlib.util.find_spec("triton") is None:
+        pytest.skip("needs Triton")
+    monkeypatch.setattr(recorded_module, "_ALTERNATIVES", ())
+    wanted = recorded(frames[:batch])
+    monkeypatch.undo()
+    taken = []
+
+    def choose(*arguments: object) -> nn.Module:
+        taken.append(choose_faster(*arguments, time_of=favouring(kind)))  # type: ignore[type-var, arg-type]
+        return taken[0]
+
+    monkeypatch.setattr(recorded_module, "choose_faster", choose)
+    given = RecordedSegmenter(recorded.segmenter)(frames[:batch])
+    assert count(taken[0], kind) == many
+    assert (wanted.classes == given.classes).float().mean() > 0.999
     assert torch.allclose(wanted.uncertainty, given.uncertainty, atol=0.01)
 
 

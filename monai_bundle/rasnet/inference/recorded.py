@@ -9,23 +9,32 @@ import torch
 from torch import Tensor, nn
 
 from rasnet.errors import RASNetError
-from rasnet.inference.segmenter import Prediction, Segmenter
+from rasnet.inference.one_pass_decision import one_pass_decision_for
+from rasnet.inference.segmenter import Decision, Prediction, Segmenter
+from rasnet.networks.choosing import choose_faster
+from rasnet.networks.classifier import split_classifier
 from rasnet.networks.folding import fold_batch_norms
 from rasnet.networks.fusing import fuse_convolutions
+from rasnet.networks.pooling import lean_pooling_for
+from rasnet.networks.products import product_for
 
 _logger = logging.getLogger(__name__)
 
 # Runs before a recording, in which cuDNN measures its kernels for these shapes and the allocator finds its memory.
 _WARM_UP = 3
 
+# Other ways to compute what some modules do; which is faster depends on the shape and on the GPU.
+_ALTERNATIVES = product_for, lean_pooling_for, one_pass_decision_for
+
 
 class RecordedSegmenter(nn.Module):
     """Runs a segmenter on a CUDA device from a recording of its kernels, in half precision.
 
     The first frames of a size are recorded, which takes a second or so; from then on Python starts one graph instead
-    of every kernel. Fewer frames than were recorded run in a part of the same buffers. If the device's memory does
-    not hold a batch, smaller batches are recorded, and a warning is logged. Its buffers belong to one caller at a time,
-    as an OpenVINO request does; `rasnet.inference.many` sees to that where threads share a model.
+    of every kernel. What can be computed in several ways is recorded in the one that is the fastest for these frames on
+    this GPU. Fewer frames than were recorded run in a part of the same buffers. If the device's memory does not hold a
+    batch, smaller batches are recorded, and a warning is logged. Its buffers belong to one caller at a time, as an
+    OpenVINO request does; `rasnet.inference.many` sees to that where threads share a model.
 
     Args:
         segmenter: on a CUDA device, in evaluation mode. Its weights may still be loaded after this; they are read, and
@@ -93,17 +102,22 @@ class _Recording:
     def __init__(self, segmenter: Segmenter, shape: tuple[int, ...], wished: int) -> None:
         self.batch_size = shape[0]
         self._wished = wished
-        self._frames = torch.zeros(shape, dtype=torch.uint8, device=segmenter.mean.device)
+        device = segmenter.mean.device
+        # Noise, on which alternatives are compared; its own generator leaves the one of trainings alone.
+        noise = torch.Generator(device).manual_seed(0)
+        self._frames = torch.randint(256, shape, dtype=torch.uint8, device=device, generator=noise)
         self._graph = torch.cuda.CUDAGraph()
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, benchmark=True):
             with torch.cuda.stream(stream):
+                # Kept, as the graph reads its weights.
+                self._segmenter = choose_faster(segmenter, self._frames, _ALTERNATIVES)
                 for _ in range(_WARM_UP):
-                    segmenter(self._frames)
+                    self._segmenter(self._frames)
             torch.cuda.current_stream().wait_stream(stream)
             with torch.cuda.graph(self._graph):
-                self._prediction: Prediction = segmenter(self._frames)
+                self._prediction: Prediction = self._segmenter(self._frames)
 
     def takes(self, frames: Tensor) -> bool:
         """Whether frames have the recorded size, and are not more than were wished for when it was recorded."""
@@ -121,6 +135,7 @@ def _rewrite(segmenter: Segmenter) -> Segmenter:
     """Copy a segmenter with fewer passes over its features: rewritten in float32, to run in half precision."""
     device = segmenter.mean.device
     fast = copy.deepcopy(segmenter).cpu().float()  # a GPU would first look for kernels for what runs only once
-    fast.network = fuse_convolutions(fold_batch_norms(fast.network))
+    fast.network, classifier = split_classifier(fuse_convolutions(fold_batch_norms(fast.network)))
+    fast.decision = Decision(segmenter.decision.temperature, classifier)
     # torch documents the keyword, its type stubs do not
     return fast.half().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rasnet.inference.network_input import IMAGENET_MEAN, IMAGENET_STD, PAPER_PIXELS, network_size
 
 # Pixels of the network's input, as a share, under which a disagreement about an instrument hardly counts.
-_NEGLIGIBLE = 0.005
+NEGLIGIBLE = 0.005
 
 
 class Prediction(NamedTuple):
@@ -25,6 +25,26 @@ class Prediction(NamedTuple):
 
     classes: Tensor
     uncertainty: Tensor
+
+
+class Decision(nn.Module):
+    """What comes after the network: its scores calibrated, enlarged and decided.
+
+    Args:
+        temperature: see `Segmenter`.
+        classifier: turns the network's features into class scores, where the network has been left without its last
+            convolution (see `rasnet.networks.classifier`).
+    """
+
+    def __init__(self, temperature: float, classifier: nn.Module | None = None) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.classifier = nn.Identity() if classifier is None else classifier
+
+    def forward(self, features: Tensor, size: tuple[int, int]) -> Prediction:
+        """Decide what the network gives, (B, channels, h, w), at a size."""
+        scores = calibrate(self.classifier(features), self.temperature)
+        return Prediction(decide(scores, size), expected_dice_loss(scores))
 
 
 class Segmenter(nn.Module):
@@ -53,8 +73,8 @@ class Segmenter(nn.Module):
     def __init__(self, network: nn.Module, pixels: int = PAPER_PIXELS, temperature: float = 1.0) -> None:
         super().__init__()
         self.network = network
+        self.decision = Decision(temperature)
         self.pixels = pixels
-        self.temperature = temperature
         self.register_buffer("mean", 255 * torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
         # The same as one multiplication and one sum, which are done in one pass.
@@ -71,8 +91,8 @@ class Segmenter(nn.Module):
             Classes and uncertainty at the pictures' size.
         """
         height, width = frames.shape[1:3]
-        scores = self.score(self.prepare(frames))
-        return Prediction(decide(scores, (height, width)), expected_dice_loss(scores))
+        prediction: Prediction = self.decision(self.network(self.prepare(frames)), (height, width))
+        return prediction
 
     def prepare(self, frames: Tensor) -> Tensor:
         """Turn frames, uint8 (B, H, W, 3), into the network's input, (B, 3, h, w) of the network's dtype.
@@ -94,9 +114,13 @@ class Segmenter(nn.Module):
 
     def score(self, images: Tensor) -> Tensor:
         """Give calibrated class scores, float32 (B, C, h, w), for what `prepare` gives."""
-        scores: Tensor = self.network(images)
-        # Classes apart in memory, as all that follows takes them one by one or sums over pixels.
-        return scores.to(torch.float32, memory_format=torch.contiguous_format) / self.temperature
+        return calibrate(self.network(images), self.decision.temperature)
+
+
+def calibrate(scores: Tensor, temperature: float) -> Tensor:
+    """Divide a network's class scores (B, C, h, w) by a temperature, in float32."""
+    # Classes apart in memory, as all that follows takes them one by one or sums over pixels.
+    return scores.to(torch.float32, memory_format=torch.contiguous_format) / temperature
 
 
 def decide(scores: Tensor, size: tuple[int, int]) -> Tensor:
@@ -147,5 +171,5 @@ def expected_dice_loss(scores: Tensor) -> Tensor:
     overlap = torch.cat([anything, overlap[:, 1:]], dim=1)
     sizes = expected + found
     sizes = torch.cat([2 * pixels - sizes[:, :1], sizes[:, 1:]], dim=1)
-    negligible = _NEGLIGIBLE * pixels
+    negligible = NEGLIGIBLE * pixels
     return 1 - (2 * overlap + negligible) / (sizes + negligible)

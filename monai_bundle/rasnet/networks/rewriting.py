@@ -34,7 +34,7 @@ def rewritten(network: nn.Module, rewrite: Callable[[fx.GraphModule], None]) -> 
         traced.graph.eliminate_dead_code()
         traced.delete_all_unused_submodules()
         traced.recompile()
-        return traced if _agree(network, traced) else network
+        return traced if agree(network, traced) else network
     except Exception:  # code that looks at its data fails in its own way when torch.fx shows it none
         return network
 
@@ -47,7 +47,7 @@ def module_of(traced: fx.GraphModule, node: object) -> nn.Module | None:
 
 
 @torch.inference_mode()
-def _agree(network: nn.Module, other: nn.Module) -> bool:
+def agree(network: nn.Module, other: nn.Module) -> bool:
     """Whether both give the same for one noise picture; torch.fx can take a wrong branch without a word."""
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(1, 3, 64, 96, generator=generator).to(next(network.parameters()))
