@@ -1,4 +1,4 @@
-import builtins
+import importlib
 import json
 import subprocess
 import sys
@@ -168,14 +168,15 @@ class TestDoctor:
         assert done.exit_code == 2
 
     def test_a_broken_torch_is_quoted(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        real = builtins.__import__
+        rasnet("doctor")  # what a command line loads when it is first used must load the real thing
+        real = importlib.import_module
 
-        def broken(name: str, *rest: Any) -> Any:
+        def broken(name: str, package: str | None = None) -> Any:
             if name == "torch":
                 raise OSError("libcudart.so: cannot open shared object file")
-            return real(name, *rest)
+            return real(name, package)
 
-        monkeypatch.setattr("importlib.import_module", lambda name: broken(name) if name == "torch" else real(name))
+        monkeypatch.setattr("importlib.import_module", broken)
         checks = {check["name"]: check for check in json.loads(rasnet("doctor", "--json").stdout)["checks"]}
         assert "libcudart.so" in checks["PyTorch"]["found"]
 
