@@ -75,7 +75,7 @@ def run_pipeline(
     case = open_case_for(backend, video, folder, stop=frames)
     source = FrameBatches(case, batch_size or backend.batch_size, empty=backend.empty)
     try:
-        workers = worthwhile_workers(backend)
+        workers = worthwhile_workers(backend, source.total)
         with SinkProcess(case, workers=workers) if workers else CaseSink(case) as sink:
             began = time.perf_counter()
             for batch in source:

@@ -175,26 +175,27 @@ def test_what_was_taken_by_a_program_that_is_killed_is_written_and_no_process_st
 
 
 @pytest.mark.parametrize(
-    ("backend", "cores", "limit", "workers"),
+    ("backend", "frames", "cores", "limit", "workers"),
     [
-        ("torch-cuda", 16, None, 6),
-        ("torch-cuda", 8, None, 4),
-        ("torch-cuda", 128, None, 6),  # one process tracks
-        ("torch-cuda", 4, None, 0),  # decoding takes them all
-        ("torch-cuda", 16, "2", 0),  # the user wants few threads
-        ("torch-cpu", 16, None, 0),  # the network takes them all
-        ("openvino-int8", 16, None, 0),
+        ("torch-cuda", 90_000, 16, None, 6),
+        ("torch-cuda", 90_000, 8, None, 4),
+        ("torch-cuda", 90_000, 128, None, 6),  # one process tracks
+        ("torch-cuda", 90_000, 4, None, 0),  # decoding takes them all
+        ("torch-cuda", 90_000, 16, "2", 0),  # the user wants few threads
+        ("torch-cuda", 250, 16, None, 0),  # done before processes have begun
+        ("torch-cpu", 90_000, 16, None, 0),  # the network takes them all
+        ("openvino-int8", 90_000, 16, None, 0),
     ],
 )
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs a system that binds processes to cores")
-def test_processes_are_for_a_gpu_beside_many_cores(
-    backend: str, cores: int, limit: str | None, workers: int, monkeypatch: pytest.MonkeyPatch
+def test_processes_are_for_long_videos_on_a_gpu_beside_many_cores(
+    backend: str, frames: int, cores: int, limit: str | None, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if limit is not None:
         monkeypatch.setenv("OMP_NUM_THREADS", limit)
-    assert worthwhile_workers(SimpleNamespace(name=backend)) == workers  # type: ignore[arg-type]
+    assert worthwhile_workers(SimpleNamespace(name=backend), frames) == workers  # type: ignore[arg-type]
 
 
 def test_other_errors_are_told_as_they_are() -> None:

@@ -185,13 +185,12 @@ class InThisProcess:
         stopped = threading.Event()
         waiting = iter(jobs)
         running: dict[Future[Outcome], Job] = {}
-        workers = -(-worthwhile_workers(model.load()) // at_once)
         with ThreadPoolExecutor(at_once, thread_name_prefix="video") as pool:
             try:
                 while True:
                     for job in islice(waiting, at_once - len(running)):
                         video = shown.video(job)
-                        running[pool.submit(outcome_of, job, wishes, model, video, stopped.is_set, workers)] = job
+                        running[pool.submit(outcome_of, job, wishes, model, video, stopped.is_set, at_once)] = job
                     if not running:
                         return
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -211,9 +210,12 @@ def outcome_of(
     model: SharedModel,
     progress: VideoProgress,
     stop: Callable[[], bool] = lambda: False,
-    workers: int = 0,
+    at_once: int = 0,
 ) -> Outcome:
-    """Segment one video, and say how it went, whatever happens; ``workers`` as in `segment_missing`."""
+    """Segment one video, and say how it went, whatever happens.
+
+    Other processes draw its masks where that is faster and ``at_once`` says how many videos share the cores.
+    """
     began = time.monotonic()
 
     def ended(state: State, **more: Any) -> Outcome:
@@ -221,7 +223,7 @@ def outcome_of(
         return Outcome(str(job.video), str(job.folder), state, seconds=seconds, **more)
 
     try:
-        _segment(job, wishes, model, progress, stop, workers)
+        _segment(job, wishes, model, progress, stop, at_once)
     except RASNetError as error:
         return ended("failed", frames=progress.done, reason=str(error))
     except Exception as error:
@@ -238,7 +240,7 @@ def _segment(
     model: SharedModel,
     progress: VideoProgress,
     stop: Callable[[], bool],
-    workers: int,
+    at_once: int,
 ) -> None:
     with open_source(job.video) as video:
         region = wishes.region(video.height, video.width)
@@ -247,4 +249,5 @@ def _segment(
             backend, video, job.folder, start=wishes.start, stop=wishes.stop, step=wishes.step, roi=region
         )
     with case:
+        workers = worthwhile_workers(backend, len(case.missing()), at_once) if at_once else 0
         segment_missing(case, backend, batch_size=wishes.batch_size, progress=progress, stop=stop, workers=workers)

@@ -68,7 +68,7 @@ def segment_video(
         batch_size=batch_size,
         progress=progress,
         note=f"the network runs on {backend.name}: {reason}",
-        workers=worthwhile_workers(backend) if processes else 0,
+        workers=worthwhile_workers(backend, len(case.missing())) if processes else 0,
     )
     return case
 
