@@ -91,6 +91,7 @@ class RASNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from RASNetSlicerLib.panel_correct import CorrectSection
         from RASNetSlicerLib.panel_find import FindSection
         from RASNetSlicerLib.panel_follower import Follower
+        from RASNetSlicerLib.panel_history import HistorySection
         from RASNetSlicerLib.panel_installation import InstallationSection
         from RASNetSlicerLib.panel_layers import LayersSection
         from RASNetSlicerLib.panel_learn import LearnSection
@@ -109,9 +110,9 @@ class RASNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.opening, self.finding = OpenSection(self), FindSection(self)
         self.layers, self.correcting = LayersSection(self), CorrectSection(self)
         self.learning, self.comparing = LearnSection(self), CompareSection(self)
-        self.seeing, self.saving = SeeSection(self), SaveSection(self)
+        self.seeing, self.history, self.saving = SeeSection(self), HistorySection(self), SaveSection(self)
         self._sections = (self.opening, self.finding, self.layers, self.correcting, self.learning)
-        self._sections += (self.seeing, self.comparing, self.saving)
+        self._sections += (self.seeing, self.history, self.comparing, self.saving)
         self.installation = InstallationSection(self)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._on_start_close)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._on_end_close)

@@ -29,6 +29,7 @@ class PanelParameters:
         with_layers: training data holds masks of instruments.
         with_types: training data holds masks of instrument types.
         with_parts: training data holds masks of instrument parts.
+        history: of what the section History shows the changes.
     """
 
     source: str = ""
@@ -43,3 +44,4 @@ class PanelParameters:
     with_layers: bool = True
     with_types: bool = False
     with_parts: bool = False
+    history: Annotated[str, Choice(["this frame", "whole case"])] = "this frame"

@@ -415,7 +415,9 @@ def test_the_journal_says_who_changed_what(case):
         ("A. Surgeon", "correct", 3, predicted, corrected),
         ("B. Surgeon", "set status", 3, "corrected", "accepted"),
     ]
+    assert [entry.what for entry in case.latest_changes(2, frame=3)] == [entry[1] for entry in entries[:-3:-1]]
     everything = list(case.journal())
+    assert case.latest_changes(100) == everything[::-1]
     assert everything[0].what == "create"
     assert [entry.id for entry in everything] == list(range(1, len(everything) + 1))
     assert all(entry.when.endswith("+00:00") for entry in everything)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MODULE = Path(__file__).resolve().parents[2] / "RASNetSlicer"
 UI = MODULE / "Resources" / "UI" / "RASNetSlicer.ui"
 PANEL_WIDTH = 400
-SECTIONS = ("open", "find", "instruments", "correct", "learn", "see", "compare", "save", "installation")
+SECTIONS = ("open", "find", "instruments", "correct", "learn", "see", "history", "compare", "save", "installation")
 
 
 def unfold(desk: Desk) -> None:
@@ -40,8 +40,8 @@ def test_sections_come_in_the_order_of_the_work(desk: Desk) -> None:
     assert tops == sorted(tops)
     titles = [getattr(desk.ui, f"{name}Section").text for name in SECTIONS]
     assert titles == [
-        "Open", "Find instruments", "Instruments", "Correct", "Learn from corrections", "See", "Compare", "Save",
-        "Installation",
+        "Open", "Find instruments", "Instruments", "Correct", "Learn from corrections", "See", "History",
+        "Compare", "Save", "Installation",
     ]  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def test_every_control_that_the_code_speaks_of_is_in_the_ui() -> None:
         node.text for node in ElementTree.parse(UI).iterfind(".//property[@name='SlicerParameterName']/string")
     }
     assert parameters <= set(re.findall(r"^    (\w+): ", code, re.MULTILINE))
-    connected_by_parameter = {"scaleComboBox"}
+    connected_by_parameter = {"scaleComboBox", "historyComboBox"}
     assert controls - spoken_of - connected_by_parameter == set()
 
 

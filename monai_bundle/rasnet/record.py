@@ -29,6 +29,16 @@ class Change:
         return {**asdict(self.entry), "parent": self.parent}
 
 
+def short(value: str | None) -> str:
+    """A hash by its first eight digits, as it is enough for people; other words as they are; "" for None."""
+    return "" if value is None else value[:8] if is_hash(value) else value
+
+
+def is_hash(value: str) -> bool:
+    """Whether what an entry says of before or after is a SHA-256, and no word of a person's."""
+    return len(value) == 64 and all(digit in "0123456789abcdef" for digit in value)
+
+
 def read_changes(case: Case, *, frame: int | None = None, who: str | None = None) -> Iterator[Change]:
     """Give the changes of a case, oldest first.
 

@@ -321,6 +321,10 @@ class Case(CaseLayers):
         """Every change, oldest first; only those of one frame where `frame` is given."""
         return journal.read(self._database, frame)
 
+    def latest_changes(self, count: int, frame: int | None = None) -> list[JournalEntry]:
+        """The last `count` changes, newest first; only those of one frame where `frame` is given."""
+        return journal.read_latest(self._database, count, frame)
+
     def remember_model(self, model: ModelInfo, *, who: str, tool: str = TOOL) -> None:
         """Say that predictions come from another model from now on.
 

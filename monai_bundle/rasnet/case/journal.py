@@ -65,17 +65,29 @@ def append(
 
 def read(database: Database, frame: int | None = None) -> Iterator[JournalEntry]:
     """Give the entries, oldest first; only those of one frame where `frame` is given."""
+    which, values = _of(frame)
     last = 0
     while True:
         page = database.rows(
-            "SELECT * FROM journal WHERE id > ? AND (? IS NULL OR frame = ?) ORDER BY id LIMIT ?",
-            (last, frame, frame, _PAGE),
+            f"SELECT * FROM journal WHERE id > ? AND {which} ORDER BY id LIMIT ?", (last, *values, _PAGE)
         )
         for row in page:
             yield JournalEntry(*row)
         if len(page) < _PAGE:
             return
         last = page[-1]["id"]
+
+
+def read_latest(database: Database, count: int, frame: int | None = None) -> list[JournalEntry]:
+    """Give the last entries, newest first; only those of one frame where `frame` is given."""
+    which, values = _of(frame)
+    rows = database.rows(f"SELECT * FROM journal WHERE {which} ORDER BY id DESC LIMIT ?", (*values, count))
+    return [JournalEntry(*row) for row in rows]
+
+
+def _of(frame: int | None) -> tuple[str, tuple[int, ...]]:
+    """A condition with its values, simple enough for SQLite to find a frame's entries by their index."""
+    return ("TRUE", ()) if frame is None else ("frame = ?", (frame,))
 
 
 def current_user() -> str:

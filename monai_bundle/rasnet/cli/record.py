@@ -119,6 +119,8 @@ def _print_changes(changes: list[Change]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from rasnet.record import short
+
     table = Table(box=None)
     for title in ("id", "parent", "when (UTC)", "who", "what", "frame", "layer", "before", "after", "tool"):
         table.add_column(title, no_wrap=title not in ("who", "tool"), overflow="fold")
@@ -132,8 +134,8 @@ def _print_changes(changes: list[Change]) -> None:
             entry.what,
             _text(entry.frame),
             _text(entry.layer),
-            Text(_short(entry.before)),
-            Text(_short(entry.after)),
+            Text(short(entry.before)),
+            Text(short(entry.after)),
             Text(entry.tool),
         )
     Console(width=max(Console().width, _LEAST_WIDTH)).print(table)
@@ -141,12 +143,6 @@ def _print_changes(changes: list[Change]) -> None:
 
 def _text(value: int | None) -> str:
     return "" if value is None else str(value)
-
-
-def _short(value: str | None) -> str:
-    """A hash by its first eight digits, as it is enough for people; other words as they are."""
-    is_hash = value is not None and len(value) == 64 and all(digit in "0123456789abcdef" for digit in value)
-    return "" if value is None else value[:8] if is_hash else value
 
 
 COMMANDS: dict[Callable[..., None], tuple[str, ...]] = {
