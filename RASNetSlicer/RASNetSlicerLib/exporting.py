@@ -12,6 +12,8 @@ from PIL import Image
 
 from rasnet.case import Case, FrameStatus
 from rasnet.errors import RASNetError
+from rasnet.exchange.content import ExportContent
+from rasnet.exchange.formats import export_case
 from rasnet.exchange.png import Content, export_png
 from rasnet.exchange.seg_nrrd import export_seg_nrrd
 from rasnet.files import clear_errors, whole_folder
@@ -121,6 +123,52 @@ def export_training_data(
             _look_for_privacy(shown.case, sorted(frames), agree, progress)
             _write_images(shown.case, sorted(frames), making / "images", progress)
     return len(frames)
+
+
+def export_format(
+    shown: CaseScene,
+    path: str | Path,
+    format: str,
+    what: Content = "layers",
+    *,
+    images: bool = False,
+    reviewed_only: bool = False,
+    agree: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """Write the whole case for another program; see `rasnet.exchange.formats.export_case`.
+
+    Args:
+        shown: the case in its scene; its edits are written into the case first.
+        path: file or folder to make; it appears only when it is whole.
+        format: a key of `rasnet.exchange.formats.FORMATS`.
+        what: layers, parts or types.
+        images: write the pictures of the frames as well.
+        reviewed_only: leave out frames whose masks no person has corrected or accepted.
+        agree: as for `export_training_data`.
+        progress: told of each frame.
+
+    Returns:
+        How many frames have masks there.
+
+    Raises:
+        RASNetError: as for `export_training_data`; or the format cannot hold what is wanted, or a package is missing.
+    """
+    shown.save()
+    statuses = _REVIEWED if reviewed_only else _ALL
+    content = ExportContent.choose(shown.case, what, statuses=statuses)
+    _look_for_privacy(shown.case, [row.index for row in content.rows], agree, progress)
+    export_case(
+        shown.case,
+        path,
+        format,
+        what=what,
+        statuses=statuses,
+        images=images,
+        include_flagged=True,  # a person has looked
+        progress=progress,
+    )
+    return len(content.rows)
 
 
 def _look_for_privacy(

@@ -12,7 +12,7 @@ from RASNetSlicerLib.panel import CancelledError, Panel, Section, progress_dialo
 
 
 class SaveSection(Section):
-    """Writes scenes, segmentations and training data."""
+    """Writes scenes, segmentations and training data, and exchanges masks with other programs."""
 
     def __init__(self, panel: Panel) -> None:
         super().__init__(panel)
@@ -20,13 +20,17 @@ class SaveSection(Section):
         self.on_click(self.ui.saveMasksButton, self._save_masks)
         self.on_click(self.ui.exportSegmentationButton, self._export_segmentation)
         self.on_click(self.ui.exportTrainingButton, self._export_training)
+        self.on_click(self.ui.exportFormatButton, self._export_format)
+        self.on_click(self.ui.importFileButton, self._import_file)
+        self.on_click(self.ui.importFolderButton, self._import_folder)
 
     def update(self) -> None:
         """Say where the instruments are kept."""
         session, ui = self.session, self.ui
         buttons = (ui.saveSceneButton, ui.saveMasksButton, ui.exportSegmentationButton, ui.exportTrainingButton)
-        for button in buttons:
+        for button in (*buttons, ui.exportFormatButton):
             button.enabled = session is not None
+        ui.importFileButton.enabled = ui.importFolderButton.enabled = session is not None and not session.busy
         ui.savedLabel.text = (
             _("Every stroke is kept in {folder}.").format(folder=_breakable(session.shown.case.folder))
             if session
@@ -83,6 +87,56 @@ class SaveSection(Section):
         slicer.util.showStatusMessage(
             _("{count} frames of training data are in {folder}").format(count=count, folder=folder), 5000
         )
+
+    def _export_format(self) -> None:
+        from RASNetSlicerLib.export_dialog import ExportDialog
+        from RASNetSlicerLib.exporting import export_format
+
+        assert self.session is not None
+        choice = ExportDialog().ask()
+        path = self._ask_where(choice.format.suffix) if choice else None
+        if choice is None or path is None:
+            return
+        with progress_dialog(_("Export")) as progress:
+            count = export_format(
+                self.session.shown,
+                path,
+                choice.format.name,
+                choice.what,
+                images=choice.images,
+                reviewed_only=choice.reviewed_only,
+                agree=_ask_about,
+                progress=progress,
+            )
+        slicer.util.showStatusMessage(
+            _("The masks of {count} frames are in {path}").format(count=count, path=path), 5000
+        )
+
+    def _import_file(self) -> None:
+        kinds = _("Masks (*.seg.nrrd *.json *.xml);;All files (*)")
+        self._import(qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), _("Import masks"), "", kinds))
+
+    def _import_folder(self) -> None:
+        self._import(qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Import masks"), ""))
+
+    def _import(self, path: str) -> None:
+        assert self.session is not None
+        if not path:
+            return
+        with progress_dialog(_("Import masks")) as progress:
+            result = self.session.import_masks(Path(path), progress=progress)
+        words = _("{count} frames have other masks now").format(count=len(result.written))
+        if result.new_layers:
+            words += _("; new instruments: {names}").format(names=", ".join(result.new_layers))
+        slicer.util.showStatusMessage(words, 5000)
+
+    def _ask_where(self, suffix: str) -> Path | None:
+        """A file where the format has a suffix, else a folder."""
+        if suffix:
+            return self._ask(_("Export"), suffix)
+        title = _("Folder for the export: empty or new")
+        folder = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title, "")
+        return Path(folder) if folder else None
 
     def _ask(self, title: str, suffix: str) -> Path | None:
         assert self.session is not None

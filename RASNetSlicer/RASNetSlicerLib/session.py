@@ -12,11 +12,13 @@ import slicer
 
 from rasnet.case import Case, Layer
 from rasnet.errors import RASNetError
+from rasnet.exchange.importing import ImportResult
 from rasnet.progress import Progress
 from RASNetSlicerLib.bundle_path import worker_environment
 from RASNetSlicerLib.comparison import Comparison
 from RASNetSlicerLib.finding import Finding
 from RASNetSlicerLib.image_sequence import find_images, write_frames
+from RASNetSlicerLib.importing import import_masks
 from RASNetSlicerLib.installation import check_learning
 from RASNetSlicerLib.layer_edits import LayerEdits
 from RASNetSlicerLib.opening import default_case_folder, is_case, open_case
@@ -130,6 +132,14 @@ class Session:
     def layers(self) -> list[Layer]:
         """The instruments."""
         return self.shown.case.layers()
+
+    def import_masks(self, path: Path, *, progress: Progress | None = None) -> ImportResult:
+        """Bring masks of another program into the case; see `RASNetSlicerLib.importing.import_masks`."""
+        try:
+            return import_masks(self.shown, path, progress=progress)
+        finally:
+            if not self.review.planned:
+                self.review.refresh()
 
     # Long work
 

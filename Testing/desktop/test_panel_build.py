@@ -113,7 +113,8 @@ def test_without_a_case_there_is_nothing_to_press(desk: Desk) -> None:
         "splitFrameButton", "splitPieceButton", "acceptButton", "skipButton", "nextButton", "previousButton",
         "copyLayerButton", "undoButton", "timelineButton", "statisticsButton", "saveSceneButton", "saveMasksButton",
         "exportSegmentationButton", "exportTrainingButton", "planReviewButton", "propagateFrameButton",
-        "propagateAllButton", "adaptButton", "compareButton",
+        "propagateAllButton", "adaptButton", "compareButton", "exportFormatButton", "importFileButton",
+        "importFolderButton",
     ):  # fmt: skip
         assert not getattr(desk.ui, name).enabled, name
     assert desk.ui.videoButton.enabled

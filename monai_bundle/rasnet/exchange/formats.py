@@ -30,17 +30,21 @@ class Format:
 
     Attributes:
         name: as commands call it.
+        summary: what it is, for people who choose one.
         writer: module and function that write it.
         reader: module and function that read it.
         contents: what masks it can hold; the first is the default.
         pictures: whether it holds the video's pictures.
+        suffix: of the file that it is; "" for a folder.
     """
 
     name: FormatName
+    summary: str
     writer: tuple[str, str]
     reader: tuple[str, str]
     contents: tuple[Content, ...]
     pictures: Pictures
+    suffix: str = ""
 
 
 _LAYERS_OR_TYPES: tuple[Content, ...] = ("layers", "types")
@@ -48,29 +52,79 @@ _LAYERS_OR_TYPES: tuple[Content, ...] = ("layers", "types")
 FORMATS: dict[str, Format] = {
     entry.name: entry
     for entry in (
-        Format("png", ("png", "write_png"), ("png", "read_png"), ("layers", "parts", "types"), "optional"),
+        Format(
+            "png",
+            "a PNG with a palette for each frame, and a list of labels",
+            ("png", "write_png"),
+            ("png", "read_png"),
+            ("layers", "parts", "types"),
+            "optional",
+        ),
         Format(
             "endovis2017",
+            "the folders of the EndoVis 2017 challenge, for training code",
             ("endovis2017", "write_endovis2017"),
             ("endovis2017", "read_endovis2017"),
             ("types",),
             "always",
         ),
-        Format("coco", ("coco", "write_coco"), ("coco", "read_coco"), _LAYERS_OR_TYPES, "optional"),
-        Format("yolo", ("yolo", "write_yolo"), ("yolo", "read_yolo"), _LAYERS_OR_TYPES, "optional"),
-        Format("cvat", ("cvat", "write_cvat"), ("cvat_reading", "read_cvat"), _LAYERS_OR_TYPES, "optional"),
         Format(
-            "cvat_tracks", ("cvat", "write_cvat_tracks"), ("cvat_reading", "read_cvat"), _LAYERS_OR_TYPES, "optional"
+            "coco",
+            "COCO's annotations.json, for Detectron2, MMDetection, FiftyOne",
+            ("coco", "write_coco"),
+            ("coco", "read_coco"),
+            _LAYERS_OR_TYPES,
+            "optional",
         ),
-        Format("seg_nrrd", ("seg_nrrd", "write_seg_nrrd"), ("seg_nrrd_reading", "read_seg_nrrd"), ("layers",), "never"),
+        Format(
+            "yolo",
+            "polygons in text files, for YOLO segmentation trainers",
+            ("yolo", "write_yolo"),
+            ("yolo", "read_yolo"),
+            _LAYERS_OR_TYPES,
+            "optional",
+        ),
+        Format(
+            "cvat",
+            "CVAT for images 1.1: masks, for CVAT tasks of images",
+            ("cvat", "write_cvat"),
+            ("cvat_reading", "read_cvat"),
+            _LAYERS_OR_TYPES,
+            "optional",
+        ),
+        Format(
+            "cvat_tracks",
+            "CVAT for video 1.1: polygons, for CVAT tasks of the video itself",
+            ("cvat", "write_cvat_tracks"),
+            ("cvat_reading", "read_cvat"),
+            _LAYERS_OR_TYPES,
+            "optional",
+        ),
+        Format(
+            "seg_nrrd",
+            "one segmentation for 3D Slicer, the frames stacked",
+            ("seg_nrrd", "write_seg_nrrd"),
+            ("seg_nrrd_reading", "read_seg_nrrd"),
+            ("layers",),
+            "never",
+            suffix=".seg.nrrd",
+        ),
         Format(
             "seg_nrrd_frames",
+            "a segmentation for 3D Slicer for each frame",
             ("seg_nrrd", "write_seg_nrrd_frames"),
             ("seg_nrrd_reading", "read_seg_nrrd_frames"),
             _LAYERS_OR_TYPES,
             "optional",
         ),
-        Format("dicom_seg", ("dicom_seg", "write_dicom_seg"), ("dicom_seg", "read_dicom_seg"), ("layers",), "always"),
+        Format(
+            "dicom_seg",
+            "a DICOM image and a DICOM segmentation for each frame",
+            ("dicom_seg", "write_dicom_seg"),
+            ("dicom_seg", "read_dicom_seg"),
+            ("layers",),
+            "always",
+        ),
     )
 }
 """Formats by name."""
@@ -226,7 +280,10 @@ def guess_format(path: Path) -> Format:
         }
         found = next((name for sign, name in signs.items() if any(path.glob(sign))), None)
     if found is None:
-        raise RASNetError(f"nothing tells the format of {path}; give it with --format, one of {', '.join(FORMATS)}")
+        raise RASNetError(
+            f"nothing tells the format of {path}; choose what was written as one of {', '.join(FORMATS)}, or name the "
+            "format"
+        )
     return FORMATS[found]
 
 
