@@ -183,6 +183,12 @@ class RASNetSlicerWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Choose a video and open it, as the sample data module does."""
         self.attempt(lambda: (self.opening.choose_video(path), self.opening.update(), self.opening.open()))
 
+    def open_case(self, folder: Path) -> None:
+        """Choose a case and open it in the place of the one on show."""
+        self.opening.choose_case(folder)
+        self.opening.update()
+        self.opening.open()
+
     def open_session(self, start: "Callable[[], Session]") -> None:
         """Put another case in the place of the one on show, which stays where that fails."""
         session, before = start(), self.session

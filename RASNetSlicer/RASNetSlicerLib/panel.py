@@ -11,6 +11,8 @@ import slicer
 from slicer.i18n import tr as _
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from RASNetSlicerLib.session import Session
 
 
@@ -35,6 +37,10 @@ class Panel(Protocol):
 
     def attempt(self, act: Callable[[], object]) -> bool:
         """Do what a control asks for, say what goes wrong, and show what has changed."""
+        ...
+
+    def open_case(self, folder: Path) -> None:
+        """Open a case in the place of the one on show."""
         ...
 
     def open_session(self, start: Callable[[], Session]) -> None:

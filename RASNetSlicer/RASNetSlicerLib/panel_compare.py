@@ -10,6 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from RASNetSlicerLib.panel import Panel, Section
+from RASNetSlicerLib.panel_merge import MergePart, ask_for_other_case, show_frame
 from RASNetSlicerLib.panel_tasks import TaskRow
 
 _WIDTHS = (92, 92, 45, 45, 62)  # pixels; together what a narrow panel has
@@ -29,12 +30,13 @@ class CompareSection(Section):
         ui.comparisonTable.setWordWrap(True)
         self._row = TaskRow(
             panel,
-            ("compare",),
+            ("compare", "merge"),
             ui.compareProgressBar,
             ui.compareCancelButton,
             ui.compareLabel,
             ui.compareLogButton,
         )
+        self._merging = MergePart(panel)
         self._shown: object = None
         self._window: Any = None
 
@@ -56,12 +58,16 @@ class CompareSection(Section):
         for widget in (ui.worstFramesLabel, ui.worstFramesComboBox):
             widget.visible = comparison is not None and bool(comparison.worst)
         ui.comparePicturesButton.visible = comparison is not None and comparison.picture is not None
-        outcome = ""
-        if comparison is not None:
-            outcome = _("{count} frames in common with {name}; mean Dice {dice:.3f}.").format(
-                count=comparison.frames, name=comparison.other.name, dice=comparison.dice
-            )
-        self._row.show(outcome)
+        self._merging.update()
+        self._row.show(self._merging.outcome or self._outcome())
+
+    def _outcome(self) -> str:
+        comparison = self.session.comparison if self.session else None
+        if comparison is None:
+            return ""
+        return _("{count} frames in common with {name}; mean Dice {dice:.3f}.").format(
+            count=comparison.frames, name=comparison.other.name, dice=comparison.dice
+        )
 
     def _fill(self) -> None:
         comparison = self.session.comparison if self.session else None
@@ -79,23 +85,15 @@ class CompareSection(Section):
 
     def _compare(self) -> None:
         assert self.session is not None
-        title = _("Another person's case of this video")
-        if path := qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title, ""):
-            self.session.compare(Path(path))
+        if other := ask_for_other_case():
+            self.session.compare(other)
 
     def _on_frame(self, item: int) -> None:
         if item > 0:
-            self.panel.attempt(lambda: self._go_to(item - 1))
-
-    def _go_to(self, place: int) -> None:
-        from rasnet.errors import RASNetError
-
-        assert self.session is not None
-        assert self.session.comparison is not None
-        frame, sequences = self.session.comparison.worst[place].index, self.session.shown.sequences
-        if frame not in sequences.indices:
-            raise RASNetError(f"frame {frame} is not among the frames in Slicer; show others in the section Open")
-        sequences.show(frame)
+            assert self.session is not None
+            assert self.session.comparison is not None
+            frame = self.session.comparison.worst[item - 1].index
+            self.panel.attempt(lambda: show_frame(self.session, frame))
 
     def _show_pictures(self) -> None:
         """Both people's masks side by side, in a window of its own that may stay open."""

@@ -60,7 +60,9 @@ class LearnSection(Section):
 
 
 def _outcome(result: Event) -> str:
-    return {"queue": _queue_words, "travels": _travel_words, "adaptation": _adaptation_words}[result["event"]](result)
+    """What came of it in words; "" for what another section tells."""
+    tell = {"queue": _queue_words, "travels": _travel_words, "adaptation": _adaptation_words}.get(result["event"])
+    return tell(result) if tell is not None else ""
 
 
 def _queue_words(result: Event) -> str:

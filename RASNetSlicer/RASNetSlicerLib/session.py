@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
 import tempfile
@@ -13,6 +14,7 @@ import slicer
 from rasnet.case import Case, Layer
 from rasnet.errors import RASNetError
 from rasnet.exchange.importing import ImportResult
+from rasnet.merging import Conflict, read_conflicts
 from rasnet.progress import Progress
 from RASNetSlicerLib.bundle_path import worker_environment
 from RASNetSlicerLib.comparison import Comparison
@@ -39,11 +41,13 @@ class Session:
     Attributes:
         shown: the case in its scene.
         finding: the worker.
-        tasks: what is learnt from corrections, and comparison.
+        tasks: what is learnt from corrections, comparison and merge.
         edits: of layers.
         review: frames that wait for a person.
         timeline: plot and statistics.
         comparison: with another person's case; None before the first.
+        merged: folder of the case that was last made of this one and another person's; None before the first.
+        conflicts: that a merge left for a person to decide: the last one of this case, else the one that made it.
     """
 
     def __init__(self, shown: CaseScene) -> None:
@@ -54,6 +58,8 @@ class Session:
         self.review = ReviewQueue(shown)
         self.timeline = Timeline(shown)
         self.comparison: Comparison | None = None
+        self.merged: Path | None = None
+        self.conflicts = _conflicts(shown.case.folder)
         self._other: Path | None = None
         # Files of the comparison under way, and of the one that is shown.
         self._comparing: tempfile.TemporaryDirectory[str] | None = None
@@ -167,12 +173,28 @@ class Session:
         Raises:
             RASNetError: it is no case, or this one.
         """
+        self._check_other(other)
+        self._other, self._comparing = other, _scratch()
+        self.tasks.compare(other, Path(self._comparing.name))
+
+    def merge(self, other: Path, out: Path) -> None:
+        """Make a new case of this one and another person's of the same video; neither of the two is changed.
+
+        Args:
+            other: folder of the other case.
+            out: folder of the new one, empty or new.
+
+        Raises:
+            RASNetError: `other` is no case, or this one.
+        """
+        self._check_other(other)
+        self.tasks.merge(other, out)
+
+    def _check_other(self, other: Path) -> None:
         if not is_case(other):
             raise RASNetError(f"{other} is not a case (it has no case.json); choose the folder of another case")
         if other.resolve() == self.shown.case.folder.resolve():
             raise RASNetError(f"{other} is the case on show; choose another person's case of the same video")
-        self._other, self._comparing = other, _scratch()
-        self.tasks.compare(other, Path(self._comparing.name))
 
     def tick(self) -> bool:
         """Take what processes have said, and bring masks, review, figures and timeline up to date; for a timer.
@@ -205,6 +227,10 @@ class Session:
                 assert self._comparing is not None
                 self.comparison = Comparison(self.shown, self._other, Path(self._comparing.name))
                 self._compared = self._comparing
+        elif tasks.activity == "merge":
+            if result:
+                self.merged = Path(result["folder"])
+                self.conflicts = _conflicts(self.merged)
         elif "frames" in result:
             entries = result["frames"]
             order = [entry["index"] for entry in entries]
@@ -235,6 +261,15 @@ class Session:
         for node in (sequences.browser, sequences.masks, sequences.images, *shown):
             if node is not None:
                 slicer.mrmlScene.RemoveNode(node)
+
+
+def _conflicts(folder: Path) -> list[Conflict]:
+    """What a merge left to decide; a list that someone has spoilt keeps nobody from working on the case."""
+    try:
+        return read_conflicts(folder)
+    except RASNetError as error:
+        logging.warning("%s", error)
+        return []
 
 
 def _scratch() -> tempfile.TemporaryDirectory[str]:

@@ -1,4 +1,4 @@
-"""Long work on the case on show besides finding: which frame next, spread a correction, adapt the model, compare."""
+"""Long work on a case besides finding: which frame next, spread a correction, adapt the model, compare, merge."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from RASNetSlicerLib.arrivals import Arrivals
 from RASNetSlicerLib.process import Event, Verb
 from RASNetSlicerLib.scene import CaseScene
 
-Activity = Literal["queue", "propagate", "adapt", "compare"]
+Activity = Literal["queue", "propagate", "adapt", "compare", "merge"]
 
 _SWEEP_S = 1.0  # between two looks for masks that have changed
-_RESULTS = ("queue", "travels", "adaptation")
+_RESULTS = ("queue", "travels", "adaptation", "merge")
 
 
 class Tasks:
@@ -64,6 +64,10 @@ class Tasks:
     def compare(self, other: Path, out: Path) -> None:
         """Compare with another case of the video; figures and pictures are in `out` when it is done."""
         self._begin("compare", str(self._shown.case.folder), str(other), "--out", str(out))
+
+    def merge(self, other: Path, out: Path) -> None:
+        """Make a new case in `out` of this and another case of the video; the result is a ``merge`` event."""
+        self._begin("merge", str(self._shown.case.folder), str(other), str(out))
 
     def cancel(self) -> None:
         """End the command and all that it started, within 2 s; what it has written stays."""

@@ -1,6 +1,7 @@
 """One case out of two: nobody's work is lost, and nothing is decided for people who disagree."""
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rasnet.case import Case, Layer, ModelInfo
 from rasnet.cli import app
 from rasnet.errors import RASNetError
 from rasnet.masks import Mask
-from rasnet.merging import merge_cases
+from rasnet.merging import merge_cases, read_conflicts
 
 FRAMES = 12
 
@@ -181,7 +182,31 @@ class TestBadInput:
             merge_cases(*cases, cases[0].folder)
 
 
+class TestList:
+    def test_what_is_written_is_read(self, cases: tuple[Case, Case], tmp_path: Path) -> None:
+        correct(cases[0], 1)
+        correct(cases[1], 1, predicted_mask(5), who="Ben, the other")
+        cases[0].update_layer(1, name='a "name", quoted')
+        result = merge_cases(*cases, tmp_path / "out")
+        assert len(result.conflicts) == 2
+        assert read_conflicts(tmp_path / "out") == list(result.conflicts)
+
+    def test_a_case_that_no_merge_made_has_none(self, cases: tuple[Case, Case]) -> None:
+        assert read_conflicts(cases[0].folder) == []
+
+    @pytest.mark.parametrize("text", [b"kind;frame;layer\nmask;1;\n", b"\xff\xfe", b"kind,frame\nmask,one\n"])
+    def test_a_spoilt_list_is_one_sentence(self, text: bytes, tmp_path: Path) -> None:
+        (tmp_path / "conflicts.csv").write_bytes(text)
+        with pytest.raises(RASNetError, match="is no list of conflicts"):
+            read_conflicts(tmp_path)
+
+
 class TestCommand:
+    def test_programs_get_an_event(self, cases: tuple[Case, Case], tmp_path: Path) -> None:
+        done = rasnet("merge", cases[0].folder, cases[1].folder, tmp_path / "out", "--progress", "json")
+        event = {"event": "merge", "folder": str(tmp_path / "out"), "frames": FRAMES, "predictions": 0}
+        assert json.loads(done.stdout.splitlines()[-1]) == event
+
     def test_conflicts_are_printed(self, cases: tuple[Case, Case], tmp_path: Path) -> None:
         correct(cases[0], 1)
         correct(cases[1], 1, predicted_mask(5), who="Ben")

@@ -114,7 +114,7 @@ def test_without_a_case_there_is_nothing_to_press(desk: Desk) -> None:
         "copyLayerButton", "undoButton", "timelineButton", "statisticsButton", "saveSceneButton", "saveMasksButton",
         "exportSegmentationButton", "exportTrainingButton", "planReviewButton", "propagateFrameButton",
         "propagateAllButton", "adaptButton", "compareButton", "exportFormatButton", "importFileButton",
-        "importFolderButton",
+        "importFolderButton", "mergeButton",
     ):  # fmt: skip
         assert not getattr(desk.ui, name).enabled, name
     assert desk.ui.videoButton.enabled

@@ -20,6 +20,7 @@ from rasnet.masks import Mask, mask_sha256
 from rasnet.progress import Progress, SilentProgress
 
 CONFLICTS_FILE = "conflicts.csv"
+_WORDS = ("first", "second", "outcome")
 
 _SAME_INSTRUMENT = 0.5  # IoU: from here on a layer overlaps more with this one than with all others
 _TOOL = f"{TOOL} merge"
@@ -223,10 +224,41 @@ def _owner(case: Case, index: int) -> str:
     return who[-1] if who else "unknown"
 
 
+def read_conflicts(folder: str | Path) -> list[Conflict]:
+    """What a merge left for a person to decide.
+
+    Args:
+        folder: of the case that it made.
+
+    Returns:
+        The conflicts; none in a case that no merge has made.
+
+    Raises:
+        RASNetError: the list cannot be read.
+    """
+    path = Path(folder) / CONFLICTS_FILE
+    if not path.exists():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [
+                Conflict(row["kind"], _number(row["frame"]), _number(row["layer"]), *(row[key] for key in _WORDS))
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise RASNetError(
+            f"{path} is no list of conflicts as `rasnet merge` writes it ({error!r}); merge again"
+        ) from error
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text else None
+
+
 def _write_conflicts(path: Path, conflicts: list[Conflict]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(("kind", "frame", "layer", "first", "second", "outcome"))
+        writer.writerow(("kind", "frame", "layer", *_WORDS))
         writer.writerows(_rows(conflicts))
 
 

@@ -100,12 +100,16 @@ def merge(
 
     with Case.open(first) as ours, Case.open(second) as theirs, make_progress(progress) as display:
         result = merge_cases(ours, theirs, output, progress=display)
-    console = Console(stderr=progress == "json")
+    if progress == "json":
+        counts = {"frames": len(result.frames), "predictions": len(result.predictions)}
+        typer.echo(json.dumps({"event": "merge", "folder": str(output), **counts}))
+        return
+    console = Console()
     for conflict in result.conflicts:
         what = f"frame {conflict.frame}" if conflict.frame is not None else f"layer {conflict.layer}"
         words = f"conflict: {what}, {conflict.kind}: {conflict.first} / {conflict.second}: {conflict.outcome}"
         console.print(words, markup=False, highlight=False)
-    if progress not in ("json", "none"):
+    if progress != "none":
         kept = f", {len(result.predictions)} predictions differ and are those of {first}" if result.predictions else ""
         typer.echo(
             f"{output} has {len(result.frames)} frames, {len(result.conflicts)} conflicts are in "
