@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from moving import HEIGHT, WIDTH, dice, make_moving_case, true_mask, true_parts, wrong_mask
 from typer.testing import CliRunner
@@ -10,7 +11,7 @@ from typer.testing import CliRunner
 from rasnet.case import Case
 from rasnet.cli import app
 from rasnet.errors import RASNetError
-from rasnet.propagation import human_frames, propagate
+from rasnet.propagation import _between, _Labels, human_frames, propagate
 
 WHO = {"who": "A. Surgeon", "tool": "test"}
 
@@ -143,3 +144,40 @@ class TestCommand:
         done = CliRunner().invoke(app, ["propagate", str(case.folder)])
         assert done.exit_code == 2
         assert "--all" in done.output
+
+
+class TestBetweenTwoOutlines:
+    """Labels of 320x64 pixels, as many as the small picture has, in which an instrument reaches to a column."""
+
+    @staticmethod
+    def reaching(column: int) -> _Labels:
+        layers = np.zeros((64, 320), np.uint8)
+        layers[20:44, :column] = 1
+        return _Labels(layers, None)
+
+    @staticmethod
+    def weights(value: float) -> npt.NDArray[np.float32]:
+        return np.full((64, 320), value, np.float32)
+
+    @pytest.mark.parametrize(
+        ("mine", "theirs", "column"),
+        [(1.0, 1.0, 104), (3.0, 1.0, 102), (1.0, 3.0, 106), (100.0, 0.01, 100), (0.01, 100.0, 108)],
+    )
+    def test_the_edge_lies_between_theirs_by_their_odds(self, mine: float, theirs: float, column: int) -> None:
+        found = _between(self.reaching(100), self.reaching(108), self.weights(mine), self.weights(theirs))
+        assert abs(np.count_nonzero(found.layers[32]) - column) <= 1
+
+    @pytest.mark.parametrize(("mine", "theirs", "shown"), [(2.0, 1.0, True), (1.0, 2.0, False)])
+    def test_of_what_only_one_shows_the_better_odds_decide(self, mine: float, theirs: float, shown: bool) -> None:
+        nothing = _Labels(np.zeros((64, 320), np.uint8), None)
+        large = _Labels(np.zeros((64, 320), np.uint8), None)
+        large.layers[:, 100:200] = 3
+        found = _between(large, nothing, self.weights(mine), self.weights(theirs)).layers
+        assert (found[:, 116:184] == (3 if shown else 0)).all()
+        assert set(np.unique(found)) <= {0, 3}
+
+    def test_labels_that_agree_stay(self) -> None:
+        labels = self.reaching(77)
+        np.testing.assert_array_equal(
+            _between(labels, labels, self.weights(0.3), self.weights(2.0)).layers, labels.layers
+        )

@@ -18,13 +18,15 @@ from rasnet.optical_flow import Field, Grey, carry, closure, follow_on, measure_
 from rasnet.progress import Progress, SilentProgress
 from rasnet.video import VideoSource
 
-HALF_LIFE_S = 1.1
+HALF_LIFE_S = 0.7
 """Seconds in which a correction that travels loses half of its weight, besides what is lost where motion is unsure."""
 
-LEAST_TRUST = 0.4
-"""Weight below which a correction travels no further: 1.4 s at most. Beyond about a second it changed nothing."""
+LEAST_TRUST = 0.3
+"""Weight below which a correction travels no further: 1.2 s at most. Beyond about a second it changed nothing."""
 
 _SMOOTH = 1.5  # pixels of the small pictures over which neighbours decide together
+_REACH = 16.0  # pixels of the small pictures; outlines that are nearer than this are taken for one
+_LEAST_DOUBT = 0.02  # of what is as sure as can be, and the least weight of what is not sure at all
 _CHUNK = 32  # frames read at once on the way back: a video is decoded forwards
 
 Reason = Literal["cut", "human frame", "skipped frame", "end of the case", "little trust", "damaged frame"]
@@ -50,10 +52,11 @@ class Travel:
 def propagate(case: Case, frames: int | Sequence[int], *, progress: Progress | None = None) -> list[Travel]:
     """Carry corrections forwards and backwards along optical flow.
 
-    On the way, the person's labels and the mask that is stored compete for each pixel. The person's weigh less with
-    time and where the motion is unsure. The stored mask weighs as much as its uncertainty leaves, and nothing where it
-    was wrong about the same place of the instrument beside the person's frame. So what the model misses again and
-    again stays mended for long, and where it was right it leads soon.
+    On the way, the person's labels and the mask that is stored draw at each outline, and where one of them shows none,
+    the stronger has its way. The person's weigh less with time and where the motion is unsure. The stored mask weighs
+    as much as its uncertainty leaves, and nothing where it was wrong about the same place of the instrument beside the
+    person's frame. So what the model misses again and again stays mended for long, and where it was right it leads
+    soon; and between two corrections an outline passes from the one to the other.
 
     It stops at cuts, at frames that a person has dealt with, and where it is hardly believed. Frames stay
     ``predicted``, with an uncertainty of 1 - trust; frames that nothing was known of get what is carried.
@@ -211,7 +214,7 @@ class _Carrier:
         return float((weights * shown).sum() / shown.sum()) if shown.sum() > 0 else float(weights.mean())
 
     def settle(self, stored: _Labels | None, doubt: float) -> tuple[_Labels, float]:
-        """Let the carried labels and the stored ones compete.
+        """Let the carried labels and the stored ones draw at each other.
 
         Args:
             stored: the frame's labels so far; None where nothing is known.
@@ -229,8 +232,7 @@ class _Carrier:
             self._wrong = self._back(_shrink(differ, self._grey))
         wrong = cv2.GaussianBlur(carry(self._wrong, self._offset), (0, 0), _SMOOTH)
         theirs = (1 - doubt) * (1 - wrong)
-        lead = cv2.resize(cv2.GaussianBlur(mine - theirs, (0, 0), _SMOOTH), carried.layers.shape[::-1])
-        labels = _merge(carried, stored, lead >= 0)
+        labels = _between(carried, stored, _odds(mine), _odds(theirs))
         some = _shrink((carried.layers > 0) | (stored.layers > 0), self._grey)
         apart = _shrink(differ, self._grey)
         together = 1 - (1 - mine) * (1 - theirs)
@@ -257,15 +259,48 @@ class _Carrier:
         return stored._replace(layers=self._names[stored.layers])
 
 
-def _merge(carried: _Labels, stored: _Labels, take: npt.NDArray[np.bool_]) -> _Labels:
-    """The carried labels where `take` says so, the stored ones elsewhere."""
-    layers = np.where(take, carried.layers, stored.layers)
+def _odds(weight: Field) -> Field:
+    """Odds that labels of a weight, 0 to 1, are right, as neighbours have them together."""
+    weight = np.clip(weight, _LEAST_DOUBT, 1)
+    odds: Field = cv2.GaussianBlur(weight / (1 + np.float32(_LEAST_DOUBT) - weight), (0, 0), _SMOOTH)
+    return odds
+
+
+def _between(carried: _Labels, stored: _Labels, mine: Field, theirs: Field) -> _Labels:
+    """Labels between two: each instrument's outline runs between theirs, nearer to the one with the better odds.
+
+    Where one shows an instrument and the other none far around, the better odds decide. Two outlines that both are a
+    little off, as of corrections before and after a frame, are off by less in the middle.
+
+    Args:
+        carried: the one.
+        stored: the other.
+        mine: odds of the first, float32 (h, w), of the small pictures' size.
+        theirs: of the second.
+    """
+    reach = _REACH * carried.layers.shape[1] / mine.shape[1]
+    mine, theirs = (cv2.resize(each, carried.layers.shape[::-1]) for each in (mine, theirs))
+    layers = np.zeros_like(carried.layers)
+    deepest = np.zeros(layers.shape, np.float32)
+    for layer in np.union1d(carried.layers, stored.layers):
+        if layer > 0:
+            depth = mine * _depth(carried.layers == layer, reach) + theirs * _depth(stored.layers == layer, reach)
+            np.copyto(layers, layer, where=depth > deepest)
+            np.maximum(deepest, depth, out=deepest)
     if carried.parts is None or stored.parts is None:
         parts = stored.parts if carried.parts is None else carried.parts
     else:
-        known = take & (carried.parts > 0) | (stored.parts == 0)
+        known = (mine >= theirs) & (carried.parts > 0) | (stored.parts == 0)
         parts = np.where(known, carried.parts, stored.parts)
     return _Labels(layers, None if parts is None else parts * (layers > 0))
+
+
+def _depth(inside: npt.NDArray[np.bool_], reach: float) -> Field:
+    """How far each pixel lies inside of an outline, negative outside, in units of reach and within it: -1 to 1."""
+    cells = inside.view(np.uint8)
+    within, without = (np.asarray(cv2.distanceTransform(each, cv2.DIST_L2, 3)) for each in (cells, 1 - cells))
+    depth: Field = np.clip((within - without) / np.float32(reach), -1, 1)
+    return depth
 
 
 def _labels(case: Case, index: int) -> _Labels:
