@@ -28,6 +28,7 @@ from typing import Annotated, Any, Literal
 import torch
 import typer
 from leave_one_out_page import TITLES, write_page
+from material import parse_input_size
 from robotic_sequences import decode_sequence, find_sequences
 from short_training import NETWORKS, Recipe, Run, execute, measure_speed
 
@@ -98,7 +99,7 @@ def main(
         if not only_table:
             if data is None:
                 raise RASNetError("give --data, the folder of EndoVis 2015's robotic sequences, or --only-table")
-            recipe = Recipe(iterations, batch_size, _size(size), every=every)
+            recipe = Recipe(iterations, batch_size, parse_input_size(size), every=every)
             deadline = None if minutes is None else began + 60 * minutes
             failed = _measure(data, out, recipe, _known(networks), seeds, device, at_once, deadline)
         for sentence in failed:
@@ -245,17 +246,6 @@ def _known(networks: list[str] | None) -> list[str]:
         if network not in NETWORKS:
             raise RASNetError(f"there is no network '{network}'; choose of {', '.join(NETWORKS)}")
     return [network for network in NETWORKS if not networks or network in networks]
-
-
-def _size(text: str) -> tuple[int, int]:
-    """Read WIDTHxHEIGHT as height and width."""
-    try:
-        width, height = (int(part) for part in text.split("x"))
-    except ValueError:
-        width = height = 0
-    if min(width, height) < 32 or width % 32 or height % 32:
-        raise RASNetError(f"--size {text} is not WIDTHxHEIGHT in multiples of 32, such as 320x256")
-    return height, width
 
 
 if __name__ == "__main__":

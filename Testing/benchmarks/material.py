@@ -98,6 +98,21 @@ def parse_size(text: str) -> tuple[int, int]:
     return height, width
 
 
+def parse_input_size(text: str) -> tuple[int, int]:
+    """Read WIDTHxHEIGHT of a network's input as height and width.
+
+    Raises:
+        SystemExit: something else, or not in multiples of 32.
+    """
+    try:
+        height, width = parse_size(text)
+    except ValueError:
+        height = width = 0
+    if min(height, width) < 32 or height % 32 or width % 32:
+        raise SystemExit(f"--size {text} is not WIDTHxHEIGHT in multiples of 32, such as 320x256")
+    return height, width
+
+
 def make_video(folder: Path, size: str, frames: int) -> Path:
     """Write the sample clip, enlarged and repeated, as H.264.
 

@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal
 import torch
 import typer
 from machine import describe_machine, show, write_json
-from material import RASNET, parse_size
+from material import RASNET, parse_input_size
 from startup import run
 from type_model_figures import Judged, figures_json, judge_instruments, type_rows, write_frame_wise
 from type_model_operations import MISTAKES, Operation, annotate, draw_operation, plan_operations
@@ -194,7 +194,7 @@ def main(
     for file in (picture, json):
         if file is not None and not file.absolute().parent.is_dir():  # said now rather than after the training
             raise SystemExit(f"there is no folder {file.parent} for {file.name}; make it first")
-    shape = _input_size(size)
+    shape = parse_input_size(size)
     recipe = {
         "size": list(shape),
         "epochs": epochs,
@@ -218,17 +218,6 @@ def main(
                 draw_picture(new, picture)
         except RASNetError as error:
             raise SystemExit(str(error)) from error
-
-
-def _input_size(text: str) -> tuple[int, int]:
-    """Read WIDTHxHEIGHT as height and width."""
-    try:
-        height, width = parse_size(text)
-    except ValueError:
-        height = width = 0
-    if min(height, width) < 32 or height % 32 or width % 32:
-        raise SystemExit(f"--size {text} is not WIDTHxHEIGHT in multiples of 32, such as 320x256")
-    return height, width
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ from rasnet.inference.archive import Job, Wishes, is_finished, plan, read_list
 from rasnet.inference.backend import Backend, Device, load_backend
 from rasnet.inference.many_progress import ManyProgress, VideoProgress
 from rasnet.inference.pipeline import open_case_for, segment_missing
-from rasnet.inference.sink_process import worthwhile_workers
 from rasnet.progress import Progress, SilentProgress
 from rasnet.video import open_source
 
@@ -169,6 +168,8 @@ class _InTurns:
 class InThisProcess:
     """Segments videos here, some at once, with one model.
 
+    On a GPU long videos get processes besides, which import the program's main module (see `SinkProcess`).
+
     Args:
         at_once: videos under way at the same time; chosen by the model's device where it is None.
     """
@@ -214,7 +215,7 @@ def outcome_of(
 ) -> Outcome:
     """Segment one video, and say how it went, whatever happens.
 
-    Other processes draw its masks where that is faster and ``at_once`` says how many videos share the cores.
+    ``at_once`` is for `segment_missing`.
     """
     began = time.monotonic()
 
@@ -249,5 +250,4 @@ def _segment(
             backend, video, job.folder, start=wishes.start, stop=wishes.stop, step=wishes.step, roi=region
         )
     with case:
-        workers = worthwhile_workers(backend, len(case.missing()), at_once) if at_once else 0
-        segment_missing(case, backend, batch_size=wishes.batch_size, progress=progress, stop=stop, workers=workers)
+        segment_missing(case, backend, batch_size=wishes.batch_size, progress=progress, stop=stop, at_once=at_once)

@@ -68,7 +68,7 @@ def segment_video(
         batch_size=batch_size,
         progress=progress,
         note=f"the network runs on {backend.name}: {reason}",
-        workers=worthwhile_workers(backend, len(case.missing())) if processes else 0,
+        at_once=1 if processes else 0,
     )
     return case
 
@@ -81,7 +81,7 @@ def segment_missing(
     progress: Progress,
     note: str | None = None,
     stop: Callable[[], bool] = lambda: False,
-    workers: int = 0,
+    at_once: int = 0,
 ) -> None:
     """Segment what a case lacks with a model that is loaded, and what `rasnet.adaptation` was killed at.
 
@@ -92,7 +92,8 @@ def segment_missing(
         progress: told of every frame.
         note: for the progress, behind the start.
         stop: asked after every batch; the rest is left when it says yes.
-        workers: processes that draw the masks, see `SinkProcess`; 0 for threads.
+        at_once: videos that share the cores, this one included, where other processes may draw the masks (see
+            `SinkProcess`); 0 for threads alone.
     """
     from rasnet.adaptation.repredicting import old_predictions, repredict  # which needs this module
 
@@ -101,6 +102,7 @@ def segment_missing(
         progress.start("segment", frames.total)
         if note is not None:
             progress.note(note)
+        workers = worthwhile_workers(backend, frames.total, at_once) if at_once else 0
         sink = SinkProcess(case, progress, workers=workers) if workers else CaseSink(case, progress)
         segment_frames(frames, sink, backend, stop=stop)
         if not stop() and (left := old_predictions(case)):

@@ -117,15 +117,15 @@ class CaseSink:
         self._queue.put(list(zip(frames, prepared, strict=True)))
 
     def _work(self) -> None:
-        while (batch := self._queue.get()) is not None:
-            if self._error is not None:
-                continue  # keeps taking from the queue, so that the caller never waits for nothing
-            try:
-                with one_opencv_thread():
+        with one_opencv_thread():
+            while (batch := self._queue.get()) is not None:
+                if self._error is not None:
+                    continue  # keeps taking from the queue, so that the caller never waits for nothing
+                try:
                     for frame, prepared in batch:
                         self._track(frame, *prepared.result())
-            except BaseException as error:  # the caller's thread raises it
-                self._error = error
+                except BaseException as error:  # the caller's thread raises it
+                    self._error = error
 
     def _track(self, frame: Segmented, outline: Outline, foreground: Foreground) -> None:
         self._adopt_until(frame.index, frame.pts)
