@@ -73,6 +73,7 @@ class Slow:
     def __init__(self, backend: TorchBackend, seconds: float) -> None:
         self.name, self.batch_size = backend.name, backend.batch_size
         self.weights, self.schema = backend.weights, backend.schema
+        self.empty, self.reads_planes = backend.empty, backend.reads_planes
         self._backend, self._seconds = backend, seconds
 
     def __call__(self, rgb: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,10 +19,13 @@ from rasnet.inference import recorded as recorded_module
 from rasnet.inference.one_pass_decision import OnePassDecision
 from rasnet.inference.recorded import _Recording
 from rasnet.inference.torch_backend import load_segmenter
+from rasnet.inference.yuv_to_rgb import YuvToRgb
 from rasnet.networks.choosing import choose_faster
 from rasnet.networks.pooling import LeanMaxPool
 from rasnet.networks.products import PointwiseProduct
 from rasnet.synthetic import random_frames
+from rasnet.video import open_source
+from rasnet.video.yuv import YuvPixels
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 
@@ -94,15 +99,34 @@ def test_a_gpu_that_is_too_small_takes_smaller_batches(
     whole = recorded(frames).classes
     begin = _Recording.__init__
 
-    def run_out_of_memory(self: _Recording, segmenter: object, shape: tuple[int, ...], wished: int) -> None:
+    def run_out_of_memory(self: _Recording, segmenter: Any, shape: tuple[int, ...], *others: Any) -> None:
         if shape[0] > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        begin(self, segmenter, shape, wished)  # type: ignore[arg-type]
+        begin(self, segmenter, shape, *others)
 
     monkeypatch.setattr(_Recording, "__init__", run_out_of_memory)
     small = RecordedSegmenter(recorded.segmenter)
     assert (small(frames).classes == whole).float().mean() > 0.999
     assert "trying 2" in caplog.text
+
+
+@pytest.mark.parametrize("gpu", [False, True], ids=["decoded by the CPU", "decoded by the GPU"])
+def test_planes_give_what_rgb_gives(gpu: bool) -> None:
+    clip = Path(__file__).parents[2] / "Resources" / "sample_clip.mp4"
+    backend = TorchBackend(weights_path(), "cuda")
+    with open_source(clip) as source:
+        rgb = np.stack([frame.rgb for frame in source.read(0, 4)])
+    with open_source(clip, gpu=gpu) as source:
+        assert source.yuv is not None
+        assert source.yuv.interleaved is gpu
+        planes = np.empty((4, *source.yuv.shape), np.uint8)
+        for place, taken in zip(planes, source.take(0, 4), strict=True):
+            assert taken.copy_planes is not None
+            taken.copy_planes(place)
+    np.testing.assert_array_equal(YuvToRgb(source.yuv)(torch.from_numpy(planes).cuda()).cpu(), rgb)
+    wanted, given = backend(rgb)[0], backend(YuvPixels(planes, source.yuv))[0]
+    assert (wanted > 0).any()
+    assert (wanted == given).mean() > 0.999
 
 
 def test_the_backend_gives_arrays(frames: torch.Tensor) -> None:

@@ -32,7 +32,7 @@ def repredict(case: Case, backend: Backend, progress: Progress, wanted: Sequence
     """
     if wanted is None:
         wanted = [row.index for row in case.frames() if row.status == "predicted"]
-    frames = FrameBatches(case, backend.batch_size, wanted=wanted, empty=backend.empty)
+    frames = FrameBatches.of(backend, case, wanted=wanted)
     progress.start("predict anew", len(wanted))
     try:
         segment_frames(frames, _LayerKeeper(case, progress, wanted), backend)

@@ -155,8 +155,11 @@ class Case(CaseLayers):
     def __reduce__(self) -> tuple[object, tuple[Path]]:
         return Case.open, (self.folder,)
 
-    def open_source(self) -> VideoSource:
+    def open_source(self, *, gpu: bool = False) -> VideoSource:
         """Open the case's video, where it was or beside the case folder as it was.
+
+        Args:
+            gpu: as for `rasnet.video.open_source`.
 
         Raises:
             RASNetError: it is in neither place, or another video is there now.
@@ -167,7 +170,7 @@ class Case(CaseLayers):
         advice = f"put it back, or run `rasnet segment NEW_PLACE {self.folder}`, which remembers the new place"
         if found is None:
             raise RASNetError(f"the video of {self.folder} is no longer at {info.path}; {advice}")
-        source = open_source(found)
+        source = open_source(found, gpu=gpu)
         if (len(source), source.height, source.width) != (info.frame_count, info.height, info.width):
             source.close()
             raise RASNetError(f"{found} is not the video that {self.folder} was made from; {advice}")

@@ -15,6 +15,7 @@ from rasnet.bundle import file_sha256, openvino_path, weights_path
 from rasnet.errors import RASNetError
 from rasnet.inference.openvino_model import read_about
 from rasnet.labels import LabelSchema
+from rasnet.video.yuv import Pixels
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -27,19 +28,25 @@ class Backend(Protocol):
         batch_size: a good number of frames at once.
         weights: the file that it was loaded from.
         schema: the classes that it tells apart, in the order of their ids.
+        reads_planes: whether it takes pictures as `YuvPixels`, too.
     """
 
     name: str
     batch_size: int
     weights: Path
     schema: LabelSchema
+    reads_planes: bool
 
     def empty(self, shape: tuple[int, ...], /) -> npt.NDArray[np.uint8]:
         """Give new memory, with anything in it, from where pictures get into the model fastest."""
         ...
 
-    def __call__(self, rgb: npt.NDArray[np.uint8], /) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-        """Segment pictures, uint8 (B, H, W, 3): classes, uint8 (B, H, W), and uncertainty, float32 (B, C)."""
+    def __call__(self, pixels: Pixels, /) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+        """Segment pictures, uint8 (B, H, W, 3): classes, uint8 (B, H, W), and uncertainty, float32 (B, C).
+
+        Raises:
+            TypeError: planes, where it does not read them, or another dtype.
+        """
         ...
 
 

@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,10 @@ import numpy.typing as npt
 
 from rasnet.case import Case
 from rasnet.cores import usable_cores
+from rasnet.inference.backend import Backend
 from rasnet.inference.buffers import Buffers, Empty, empty
 from rasnet.video import RegionOfInterest, TakenFrame, VideoSource
+from rasnet.video.yuv import Pixels, YuvForm, YuvPixels
 
 # Batches decoded ahead: enough to keep a model busy, and few enough for frames of 4K.
 _AHEAD = 2
@@ -31,15 +33,21 @@ class FrameBatch:
     Attributes:
         indices: of the frames in their source.
         pts: presentation times in seconds, one a frame.
-        rgb: uint8 (B, H, W, 3), the region of interest.
+        pixels: uint8 (B, H, W, 3), the region of interest; or the planes of whole frames, where they were asked for.
     """
 
     indices: tuple[int, ...]
     pts: tuple[float, ...]
-    rgb: npt.NDArray[np.uint8]
+    pixels: Pixels
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    @property
+    def rgb(self) -> npt.NDArray[np.uint8]:
+        """The pixels, uint8 (B, H, W, 3), of a batch that no planes were asked for."""
+        assert isinstance(self.pixels, np.ndarray), "these are planes"
+        return self.pixels
 
 
 class _Filling:
@@ -47,12 +55,14 @@ class _Filling:
 
     Args:
         roi: the part of each frame that is wanted.
-        rgb: uint8 (B, H, W, 3), with room for the most frames that it takes.
+        memory: uint8 (B, H, W, 3), with room for the most frames that it takes; or (B, *yuv.shape).
+        yuv: the form of planes that are to be filled in.
     """
 
-    def __init__(self, roi: RegionOfInterest, rgb: npt.NDArray[np.uint8]) -> None:
+    def __init__(self, roi: RegionOfInterest, memory: npt.NDArray[np.uint8], yuv: YuvForm | None) -> None:
         self._roi = roi
-        self._rgb = rgb
+        self._memory = memory
+        self._yuv = yuv
         self._frames: list[tuple[int, float, Future[bool]]] = []
 
     def __len__(self) -> int:
@@ -60,19 +70,24 @@ class _Filling:
 
     def add(self, frame: TakenFrame, pool: _Converters) -> None:
         """Give the next frame its place."""
-        place = self._rgb[len(self)]
+        place = self._memory[len(self)]
         self._frames.append((frame.index, frame.pts, pool.submit(self._convert, frame, place)))
 
     def filled(self) -> FrameBatch:
         """Wait for the pictures; those that turned out to be damaged are left out."""
         places = [place for place, (_, _, converted) in enumerate(self._frames) if converted.result()]
+        pixels = self._memory[: len(self)] if len(places) == len(self) else self._memory[places]
         return FrameBatch(
             indices=tuple(self._frames[place][0] for place in places),
             pts=tuple(self._frames[place][1] for place in places),
-            rgb=self._rgb[: len(self)] if len(places) == len(self) else self._rgb[places],
+            pixels=pixels if self._yuv is None else YuvPixels(pixels, self._yuv),
         )
 
     def _convert(self, frame: TakenFrame, place: npt.NDArray[np.uint8]) -> bool:
+        if self._yuv is not None:
+            assert frame.copy_planes is not None, "a source that tells a form gives planes"
+            frame.copy_planes(place)
+            return True
         rgb = frame.rgb()
         if rgb is not None:
             place[:] = self._roi.crop(rgb)
@@ -115,6 +130,8 @@ class FrameBatches:
         wanted: increasing indices; what the case lacks by default.
         source: the case's video where it is open already, and stays so; opened, and closed at the end, by default.
         empty: gives memory for batches; a `Backend` knows where it takes them from fastest.
+        planes: give pictures as they are stored, where the source can; they are half as large, and a GPU converts them.
+        gpu: let a GPU decode the case's video, if it can.
 
     Attributes:
         case: the case.
@@ -130,15 +147,41 @@ class FrameBatches:
         wanted: Sequence[int] | None = None,
         source: VideoSource | None = None,
         empty: Empty = empty,
+        planes: bool = False,
+        gpu: bool = False,
     ) -> None:
         self.case = case
-        self.source = case.open_source() if source is None else source
+        self.source = case.open_source(gpu=gpu) if source is None else source
         self.batch_size = batch_size
         self._borrowed = source is not None
         self._empty = empty
+        yuv = self.source.yuv if planes else None
+        self._yuv = None if yuv is None else replace(yuv, roi=case.info.roi)
         self._wanted = case.missing() if wanted is None else wanted
         self.total = len(self._wanted)
         self._reading: Generator[FrameBatch, None, None] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        backend: Backend,
+        case: Case,
+        batch_size: int | None = None,
+        *,
+        wanted: Sequence[int] | None = None,
+        source: VideoSource | None = None,
+        gpu: bool = False,
+    ) -> FrameBatches:
+        """Give a case's frames in the way that a backend takes them fastest, and as many at once unless told."""
+        return cls(
+            case,
+            batch_size or backend.batch_size,
+            wanted=wanted,
+            source=source,
+            empty=backend.empty,
+            planes=backend.reads_planes,
+            gpu=gpu,
+        )
 
     def __iter__(self) -> Iterator[FrameBatch]:
         self._stop_reading()
@@ -183,7 +226,7 @@ class FrameBatches:
                     if stopped.is_set():
                         return
                     if filling is None:
-                        filling = _Filling(self.case.info.roi, buffers.take())
+                        filling = _Filling(self.case.info.roi, buffers.take(), self._yuv)
                     filling.add(frame, pool)
                     if len(filling) == self.batch_size:
                         batches.put(filling)
@@ -196,7 +239,8 @@ class FrameBatches:
 
     def _buffers(self) -> Buffers:
         roi = self.case.info.roi
-        return Buffers((min(self.batch_size, self.total), roi.height, roi.width, 3), self._empty)
+        shape = (roi.height, roi.width, 3) if self._yuv is None else self._yuv.shape
+        return Buffers((min(self.batch_size, self.total), *shape), self._empty)
 
     def _frames(self) -> Iterator[TakenFrame]:
         for start, stop, step in runs(self._wanted):

@@ -7,7 +7,8 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,13 +19,16 @@ from rasnet.case.creation import prepare_folder
 from rasnet.case.recording import VIDEO, begin_recording, finish_recording, is_unfinished
 from rasnet.errors import RASNetError
 from rasnet.inference.backend import Backend, Device, load_backend
-from rasnet.inference.live_stream import End, LiveStream
+from rasnet.inference.live_stream import End, LivePicture, LiveStream
 from rasnet.inference.pipeline import model_info
+from rasnet.inference.sink import drawn
+from rasnet.inference.sink_process import has_cores_to_spare, start_workers
 from rasnet.masks import write_whole
 from rasnet.opencv_threads import one_opencv_thread
-from rasnet.tracking import Tracker
+from rasnet.tracking import ClassRuns, Tracker
 from rasnet.video import RegionOfInterest
 from rasnet.video.roi import find_roi_in
+from rasnet.video.yuv import Pixels, YuvForm, YuvPixels
 
 REPORT = "live.json"
 
@@ -34,6 +38,10 @@ Ending = End | Literal["stopped"]
 _LOOKS, _LOOKING_S = 8, 1.0
 
 _STATUS_S = 1.0
+
+# Processes that draw and encode, where there are cores for them: beside their threads this one would wait for Python's
+# lock. Two are enough for 60 frames of 1920x1080 a second.
+_WORKERS = 2
 
 
 @dataclass(frozen=True)
@@ -239,26 +247,29 @@ class _Session:
         stream, backend = self._stream, self._backend
         case = self._begin(source, roi)
         tracker = Tracker(case.info.schema, roi=roi)
+        prepare = tracker.preparation(stream.height, stream.width)
         has_parts = case.info.schema.kind == "parts"
-        # The first frame of a size is slow: engines prepare themselves for it.
-        backend(np.zeros((1, roi.height, roi.width, 3), np.uint8))
-        stream.take()
-        self._before, self._dropped_before = stream.received, stream.dropped
-        self._began = told = time.monotonic()
-        with case.writer() as writer, one_opencv_thread():
+        eye = _Eye(backend, stream.yuv, roi)
+        eye.open()
+        with ExitStack() as stack:
+            pool = stack.enter_context(start_workers(_WORKERS)) if has_cores_to_spare(backend) else None
+            writer = stack.enter_context(case.writer(pool=pool))
+            stack.enter_context(one_opencv_thread())
+            stream.take()
+            self._before, self._dropped_before = stream.received, stream.dropped
+            self._began = told = time.monotonic()
             while (taken := stream.take()) is not None:
-                rgb = taken.rgb()
-                classes, uncertainty = backend(np.ascontiguousarray(roi.crop(rgb))[None])
-                parts = roi.restore(classes[0])
-                layers = tracker.update(taken.pts, parts)
+                classes, uncertainty = eye.see(taken)
+                outline, foreground = prepare(classes)
+                drawing = tracker.follow(taken.pts, foreground)
+                layers = outline.paint(drawing)
                 now = time.monotonic()
                 self._latencies.append(now - taken.arrived)
                 self._dropped = stream.dropped - self._dropped_before
                 self._last = taken.index
-                writer.write(
-                    taken.index, taken.pts, layers, parts if has_parts else None, uncertainty=uncertainty[0].tolist()
-                )
-                self._overlay.offer(rgb, layers, taken.pts)
+                draw = partial(drawn, outline, drawing, classes if has_parts else None)
+                writer.write_drawn(taken.index, taken.pts, draw, uncertainty=uncertainty)
+                self._overlay.offer(taken, layers)
                 if now - told >= _STATUS_S:
                     recent = self._latencies[-max(round(stream.fps), 1) :]
                     self._status(len(self._latencies), self._dropped, Latency.of(recent))
@@ -268,6 +279,40 @@ class _Session:
         for layer in tracker.layers:
             if layer.type is not None:
                 case.propose_type(layer.id, layer.type, who=case.info.model.name)
+
+
+class _Eye:
+    """Segments one picture after another, each in the same memory.
+
+    Args:
+        backend: the model.
+        yuv: the form of the pictures, where they have one.
+        roi: what of them is picture.
+    """
+
+    def __init__(self, backend: Backend, yuv: YuvForm | None, roi: RegionOfInterest) -> None:
+        self._backend = backend
+        self._roi = roi
+        self._form = replace(yuv, roi=roi) if yuv is not None and backend.reads_planes else None
+        self._place = backend.empty((1, *((roi.height, roi.width, 3) if self._form is None else self._form.shape)))
+
+    def open(self) -> None:
+        """Segment a picture of nothing: the first of a size is slow, as engines prepare themselves for it."""
+        self._place[:] = 0
+        self._backend(self._pixels)
+
+    def see(self, taken: LivePicture) -> tuple[ClassRuns, list[float]]:
+        """Give a picture's classes, in the full frame, and their uncertainty."""
+        if self._form is None:
+            self._place[0] = self._roi.crop(taken.rgb())
+        else:
+            taken.copy_planes(self._form, self._place[0])
+        classes, uncertainty = self._backend(self._pixels)
+        return ClassRuns.of(classes[0]).in_frame(self._roi), uncertainty[0].tolist()
+
+    @property
+    def _pixels(self) -> Pixels:
+        return self._place if self._form is None else YuvPixels(self._place, self._form)
 
 
 class _Overlay:
@@ -284,11 +329,11 @@ class _Overlay:
 
         return cls(LiveOverlay(target, stream.height, stream.width, note))
 
-    def offer(self, rgb: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8], pts: float) -> None:
+    def offer(self, taken: LivePicture, mask: npt.NDArray[np.uint8]) -> None:
         if self._live is not None:
             from rasnet.inference.live_overlay import Marked
 
-            self._live.offer(Marked(rgb, mask, pts))
+            self._live.offer(Marked(taken, mask))
 
     def close(self) -> None:
         if self._live is not None:

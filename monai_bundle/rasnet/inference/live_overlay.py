@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from rasnet.case.layers import default_layer
 from rasnet.errors import RASNetError
+from rasnet.inference.live_stream import LivePicture
 from rasnet.masks import mask_values
 from rasnet.report.overlay import OverlayPainter
 
@@ -25,19 +25,16 @@ _FORMATS = {"rtmp": "flv", "rtmps": "flv", "rtsp": "rtsp", "rtp": "rtp_mpegts"}
 _CLOCK = Fraction(1, 90_000)
 
 
-@dataclass(frozen=True, eq=False)
-class Marked:
+class Marked(NamedTuple):
     """A picture and what is in it.
 
     Attributes:
-        rgb: uint8 (H, W, 3).
+        picture: of the stream.
         mask: layer ids, uint8 (H, W).
-        pts: seconds from the first frame.
     """
 
-    rgb: npt.NDArray[np.uint8]
+    picture: LivePicture
     mask: npt.NDArray[np.uint8]
-    pts: float
 
 
 class LiveOverlay:
@@ -112,14 +109,14 @@ class LiveOverlay:
             return marked
 
     def _show(self, marked: Marked) -> None:
-        tick = round(marked.pts / _CLOCK)
+        tick = round(marked.picture.pts / _CLOCK)
         if tick <= self._last:
             return
         present = {value for value in mask_values(marked.mask) if value}
         if not present <= self._layers:
             self._layers |= present
             self._painter = OverlayPainter([default_layer(layer) for layer in sorted(self._layers)])
-        picture = self._painter.paint(marked.rgb, marked.mask, time_s=marked.pts)
+        picture = self._painter.paint(marked.picture.rgb(), marked.mask, time_s=marked.picture.pts)
         height, width = marked.mask.shape
         if height % 2 or width % 2:
             picture = np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from rasnet.errors import RASNetError
 from rasnet.video.picture import to_rgb
+from rasnet.video.yuv import YuvForm, copy_planes, form_of
 
 End = Literal["ended", "stalled", "resized", "failed"]
 
@@ -57,6 +58,10 @@ class LivePicture:
         """The picture as uint8 (H, W, 3)."""
         return to_rgb(self.picture, None)
 
+    def copy_planes(self, form: YuvForm, place: npt.NDArray[np.uint8]) -> None:
+        """Copy the picture as it came into an array of the stream's form."""
+        copy_planes(self.picture, form, place)
+
 
 class LiveStream:
     """Receives a stream in a thread of its own, which waits for nobody: who comes late gets the newest picture.
@@ -69,6 +74,7 @@ class LiveStream:
     Attributes:
         height: rows of a picture.
         width: columns of a picture.
+        yuv: the form of its planes, where a GPU can convert them.
         fps: frames per second that the stream states; 25 where it states none.
         received: pictures so far.
         dropped: pictures that nobody took before the next one came.
@@ -161,6 +167,7 @@ class LiveStream:
             self._container.close()
             raise RASNetError(f"{self._source} gave no picture within {OPEN_S:.0f} s; check the source")
         self.height, self.width = self._ready[0].height, self._ready[0].width
+        self.yuv = form_of(self._ready[0])
 
     def _receive(self) -> None:
         end: End = "stalled"

@@ -23,6 +23,7 @@ from rasnet.inference.many_progress import ManyProgress, VideoProgress
 from rasnet.inference.pipeline import open_case_for, segment_missing
 from rasnet.progress import Progress, SilentProgress
 from rasnet.video import open_source
+from rasnet.video.yuv import Pixels
 
 State = Literal["segmented", "finished before", "failed"]
 
@@ -157,12 +158,13 @@ class _InTurns:
     def __init__(self, backend: Backend) -> None:
         self.name, self.batch_size = backend.name, backend.batch_size
         self.weights, self.schema, self.empty = backend.weights, backend.schema, backend.empty
+        self.reads_planes = backend.reads_planes
         self._backend = backend
         self._lock = threading.Lock()
 
-    def __call__(self, rgb: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    def __call__(self, pixels: Pixels) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
         with self._lock:
-            return self._backend(rgb)
+            return self._backend(pixels)
 
 
 class InThisProcess:

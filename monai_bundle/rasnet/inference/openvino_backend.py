@@ -17,6 +17,7 @@ from rasnet.inference.network_input import network_size
 from rasnet.inference.openvino_import import import_openvino
 from rasnet.inference.openvino_model import read_about, schema_of
 from rasnet.inference.shared_weights import REST, assemble
+from rasnet.video.yuv import Pixels, only_rgb
 
 if TYPE_CHECKING:
     import openvino
@@ -44,6 +45,7 @@ class OpenVinoBackend:
 
     # More frames at once gain nothing: one already keeps every core busy.
     batch_size = 1
+    reads_planes = False
 
     def __init__(self, model: str | Path) -> None:
         self.empty: Empty = empty
@@ -57,18 +59,19 @@ class OpenVinoBackend:
         self._size = (0, 0)
         self._decide = Decision((0, 0))
 
-    def __call__(self, rgb: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    def __call__(self, pixels: Pixels) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
         """Segment pictures of one size.
 
         Args:
-            rgb: uint8 (B, H, W, 3).
+            pixels: uint8 (B, H, W, 3).
 
         Returns:
             Classes, uint8 (B, H, W), and uncertainty, float32 (B, C), as `Segmenter` gives them.
 
         Raises:
-            TypeError: frames of another dtype.
+            TypeError: planes, or frames of another dtype.
         """
+        rgb = only_rgb(pixels)
         if rgb.dtype != np.uint8:
             raise TypeError(f"frames must be uint8, 0 to 255, not {rgb.dtype}")
         height, width = rgb.shape[1:3]

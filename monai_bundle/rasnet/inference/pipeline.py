@@ -97,7 +97,7 @@ def segment_missing(
     """
     from rasnet.adaptation.repredicting import old_predictions, repredict  # which needs this module
 
-    frames = FrameBatches(case, batch_size or backend.batch_size, empty=backend.empty)
+    frames = FrameBatches.of(backend, case, batch_size)
     try:
         progress.start("segment", frames.total)
         if note is not None:
@@ -126,7 +126,7 @@ def segment_frames(
     """
     with sink:
         for batch in frames:
-            sink.write(batch, *backend(batch.rgb))
+            sink.write(batch, *backend(batch.pixels))
             if stop():
                 break
 

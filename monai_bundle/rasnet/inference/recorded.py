@@ -11,12 +11,14 @@ from torch import Tensor, nn
 from rasnet.errors import RASNetError
 from rasnet.inference.one_pass_decision import one_pass_decision_for
 from rasnet.inference.segmenter import Decision, Prediction, Segmenter
+from rasnet.inference.yuv_to_rgb import YuvToRgb
 from rasnet.networks.choosing import choose_faster
 from rasnet.networks.classifier import split_classifier
 from rasnet.networks.folding import fold_batch_norms
 from rasnet.networks.fusing import fuse_convolutions
 from rasnet.networks.pooling import lean_pooling_for
 from rasnet.networks.products import product_for
+from rasnet.video.yuv import YuvForm
 
 _logger = logging.getLogger(__name__)
 
@@ -50,11 +52,12 @@ class RecordedSegmenter(nn.Module):
         self._rewritten: Segmenter | None = None
         self._recording: _Recording | None = None
 
-    def forward(self, frames: Tensor) -> Prediction:
+    def forward(self, frames: Tensor, form: YuvForm | None = None) -> Prediction:
         """Segment pictures of one size.
 
         Args:
-            frames: uint8 (B, H, W, 3), on the device or in pinned memory.
+            frames: uint8 (B, H, W, 3), or planes, (B, *form.shape); on the device or in pinned memory.
+            form: of planes.
 
         Returns:
             Classes and uncertainty, as `Segmenter` gives them, on the device; the caller's own.
@@ -62,22 +65,22 @@ class RecordedSegmenter(nn.Module):
         Raises:
             RASNetError: not even one frame fits into the device's memory.
         """
-        if self._recording is None or not self._recording.takes(frames):
+        if self._recording is None or not self._recording.takes(frames, form):
             self._recording = None  # first, so that its memory can be used again
-            self._recording = self._record(frames)
+            self._recording = self._record(frames, form)
         predictions = [self._recording(chunk) for chunk in frames.split(self._recording.batch_size)]
         return Prediction(*map(torch.cat, zip(*predictions, strict=True)))
 
-    def _record(self, frames: Tensor) -> _Recording:
+    def _record(self, frames: Tensor, form: YuvForm | None) -> _Recording:
         if self._rewritten is None:
             self._rewritten = _rewrite(self.segmenter)
         batch_size = wished = len(frames)
         while True:
             try:
-                return _Recording(self._rewritten, (batch_size, *frames.shape[1:]), wished)
+                return _Recording(self._rewritten, (batch_size, *frames.shape[1:]), wished, form)
             except torch.OutOfMemoryError as error:
                 torch.cuda.empty_cache()
-                height, width = frames.shape[1:3]
+                height, width = frames.shape[1:3] if form is None else (form.height, form.width)
                 if batch_size == 1:
                     raise RASNetError(
                         f"the GPU's free memory does not hold one frame of {width}x{height}; "
@@ -99,9 +102,10 @@ class _Recording:
         batch_size: most frames that fit.
     """
 
-    def __init__(self, segmenter: Segmenter, shape: tuple[int, ...], wished: int) -> None:
+    def __init__(self, segmenter: Segmenter, shape: tuple[int, ...], wished: int, form: YuvForm | None) -> None:
         self.batch_size = shape[0]
         self._wished = wished
+        self._form = form
         device = segmenter.mean.device
         # Noise, on which alternatives are compared; its own generator leaves the one of trainings alone.
         noise = torch.Generator(device).manual_seed(0)
@@ -112,16 +116,17 @@ class _Recording:
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, benchmark=True):
             with torch.cuda.stream(stream):
                 # Kept, as the graph reads its weights.
-                self._segmenter = choose_faster(segmenter, self._frames, _ALTERNATIVES)
+                whole = segmenter if form is None else nn.Sequential(YuvToRgb(form), segmenter)
+                self._segmenter = choose_faster(whole, self._frames, _ALTERNATIVES)
                 for _ in range(_WARM_UP):
                     self._segmenter(self._frames)
             torch.cuda.current_stream().wait_stream(stream)
             with torch.cuda.graph(self._graph):
                 self._prediction: Prediction = self._segmenter(self._frames)
 
-    def takes(self, frames: Tensor) -> bool:
-        """Whether frames have the recorded size, and are not more than were wished for when it was recorded."""
-        return frames.shape[1:] == self._frames.shape[1:] and len(frames) <= self._wished
+    def takes(self, frames: Tensor, form: YuvForm | None) -> bool:
+        """Whether frames have the recorded size and form, and are not more than were wished for then."""
+        return (frames.shape[1:], form) == (self._frames.shape[1:], self._form) and len(frames) <= self._wished
 
     def __call__(self, frames: Tensor) -> Prediction:
         count = len(frames)

@@ -262,7 +262,7 @@ class Server:
     def _segment(
         self, wanted: Sequence[int], sink: CaseSink, batch_size: int, stop: Callable[[], bool]
     ) -> FrameBatches:
-        frames = FrameBatches(self._case, batch_size, wanted=wanted, source=self._source, empty=self._backend.empty)
+        frames = FrameBatches.of(self._backend, self._case, batch_size, wanted=wanted, source=self._source)
         try:
             segment_frames(frames, sink, self._backend, stop=stop)
         finally:

@@ -130,7 +130,7 @@ class CaseSink:
     def _track(self, frame: Segmented, outline: Outline, foreground: Foreground) -> None:
         self._adopt_until(frame.index, frame.pts)
         drawing = self._tracker.follow(frame.pts, foreground)
-        draw = partial(_draw, outline, drawing, frame.classes if self._has_parts else None)
+        draw = partial(drawn, outline, drawing, frame.classes if self._has_parts else None)
         self._writer.write_drawn(frame.index, frame.pts, draw, uncertainty=frame.uncertainty)
         self.progress.advance(frame=frame.index)
 
@@ -179,7 +179,8 @@ class CaseSink:
             self._raise_error()
 
 
-def _draw(outline: Outline, drawing: Drawing, parts: ClassRuns | None) -> tuple[Mask, Mask | None]:
+def drawn(outline: Outline, drawing: Drawing, parts: ClassRuns | None) -> tuple[Mask, Mask | None]:
+    """Draw what the tracker has seen: layers, and the parts where there are some; in any thread or process."""
     return outline.paint(drawing), None if parts is None else parts.draw()
 
 

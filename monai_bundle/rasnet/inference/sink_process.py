@@ -125,10 +125,14 @@ def worthwhile_workers(backend: Backend, frames: int, at_once: int = 1) -> int:
         frames: to be segmented.
         at_once: videos that share the cores, and the workers among them.
     """
-    cores = available_cores()
-    if backend.name != "torch-cuda" or thread_limit() is not None or cores < _FEWEST_CORES or frames < _FEWEST_FRAMES:
+    if not has_cores_to_spare(backend) or frames < _FEWEST_FRAMES:
         return 0
-    return -(-min(cores // 2, _MOST_WORKERS) // at_once)
+    return -(-min(available_cores() // 2, _MOST_WORKERS) // at_once)
+
+
+def has_cores_to_spare(backend: Backend) -> bool:
+    """Whether a GPU does the work, and there are cores for processes beside this one that the user does not deny."""
+    return backend.name == "torch-cuda" and thread_limit() is None and available_cores() >= _FEWEST_CORES
 
 
 class _Teller(SilentProgress):

@@ -18,6 +18,7 @@ from rasnet.inference.segmenter import Segmenter
 from rasnet.inference.transfer import download, memory_for, upload
 from rasnet.labels import LabelSchema
 from rasnet.networks.checkpoints import Description, read_checkpoint
+from rasnet.video.yuv import Pixels, YuvPixels, only_rgb
 
 # Frames that go through the network at once. A GPU must have enough to do, and has with so many; more only take more
 # memory: of 1920x1080 each takes 6 MB in every batch that waits. A CPU gains nothing from more than one: the
@@ -38,6 +39,7 @@ class TorchBackend:
         batch_size: a good number of frames at once.
         weights: the checkpoint's path.
         schema: the classes that it tells apart.
+        reads_planes: a GPU converts pictures itself.
 
     Raises:
         RASNetError: no such device, no such weights, or weights of another network.
@@ -52,19 +54,28 @@ class TorchBackend:
         model = load_model(weights)
         self.schema = model.schema
         self.segmenter = place(model.segmenter, self.device)
-        self._run = RecordedSegmenter(self.segmenter) if self.device.type == "cuda" else self.segmenter
+        self.reads_planes = self.device.type == "cuda"
+        self._recorded = RecordedSegmenter(self.segmenter) if self.reads_planes else None
 
-    def __call__(self, rgb: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    def __call__(self, pixels: Pixels) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
         """Segment pictures of one size.
 
         Args:
-            rgb: uint8 (B, H, W, 3).
+            pixels: uint8 (B, H, W, 3), or, on a GPU, planes.
 
         Returns:
             Classes, uint8 (B, H, W), and uncertainty, float32 (B, C), as `Segmenter` gives them.
+
+        Raises:
+            TypeError: planes on a CPU, or another dtype.
         """
         with torch.inference_mode():
-            classes, uncertainty = self._run(upload(rgb, self.device))
+            if self._recorded is None:
+                classes, uncertainty = self.segmenter(upload(only_rgb(pixels), self.device))
+            elif isinstance(pixels, YuvPixels):
+                classes, uncertainty = self._recorded(upload(pixels.planes, self.device), pixels.form)
+            else:
+                classes, uncertainty = self._recorded(upload(pixels, self.device))
         return download(classes), download(uncertainty)
 
 

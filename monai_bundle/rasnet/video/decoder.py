@@ -30,6 +30,7 @@ class Decoder:
         stream: its video stream.
         table: all packets of the stream.
         timeline: which frame each packet becomes.
+        gpu: whether a GPU decodes.
 
     Attributes:
         timeline: may be exchanged between two calls of `pictures`.
@@ -37,11 +38,13 @@ class Decoder:
         trouble: what the decoder complained of last, None as long as all is well.
     """
 
-    def __init__(self, path: Path, container: Any, stream: Any, table: PacketTable, timeline: Timeline) -> None:
+    def __init__(
+        self, path: Path, container: Any, stream: Any, table: PacketTable, timeline: Timeline, *, gpu: bool = False
+    ) -> None:
         self.timeline = timeline
         self.deinterlace = False
         self.trouble: str | None = None
-        self._path = path
+        self._path, self._gpu = path, gpu
         self._container = container
         self._stream = stream
         self._table = table
@@ -140,7 +143,7 @@ class Decoder:
                     break
                 yield self._numbered(None)
         self._container.close()
-        self._container, self._stream = open_video(self._path)
+        self._container, self._stream = open_video(self._path, gpu=self._gpu)
         yield self._numbered(-1)
 
     def _numbered(self, ordinal: int | None) -> Iterator[tuple[int, Any]]:

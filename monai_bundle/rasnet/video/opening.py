@@ -8,13 +8,14 @@ from rasnet.errors import RASNetError
 from rasnet.video.source import VideoSource
 
 
-def open_source(path: str | Path) -> VideoSource:
+def open_source(path: str | Path, *, gpu: bool = False) -> VideoSource:
     """Open a video file, a DICOM file, a folder of images or one image.
 
     Args:
         path: MP4, MOV, AVI, MKV, MPEG-TS, MPEG-PS or whatever else FFmpeg reads; DICOM video or multi-frame
             images, with any ending; a folder of PNG, JPEG, BMP or TIFF images, taken in natural order (frame2
             before frame10); or one such image.
+        gpu: let an NVIDIA GPU decode a video file, if it can (see `rasnet.video.file.VideoFile`).
 
     Raises:
         RASNetError: nothing there, nothing readable, or no frames in it.
@@ -27,7 +28,7 @@ def open_source(path: str | Path) -> VideoSource:
     """
     path = Path(path)
     try:
-        return _open(path)
+        return _open(path, gpu)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RASNetError(f"there is no file or folder {path}; check the path") from error
     except PermissionError as error:
@@ -40,7 +41,7 @@ def open_source(path: str | Path) -> VideoSource:
         ) from error
 
 
-def _open(path: Path) -> VideoSource:
+def _open(path: Path, gpu: bool) -> VideoSource:
     # PyAV and Pillow are loaded when a source needs them: `import rasnet.video` stays quick.
     from rasnet.video.images import IMAGE_SUFFIXES, ImageSequence
 
@@ -57,4 +58,4 @@ def _open(path: Path) -> VideoSource:
         return open_dicom(path)
     from rasnet.video.file import VideoFile
 
-    return VideoFile(path)
+    return VideoFile(path, gpu=gpu)

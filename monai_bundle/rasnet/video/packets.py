@@ -12,6 +12,7 @@ from typing import Any
 import av
 import numpy as np
 import numpy.typing as npt
+from av.codec.hwaccel import HWAccel
 
 UNKNOWN = np.iinfo(np.int64).min
 """Stands for a time or a place that the container does not tell."""
@@ -26,17 +27,22 @@ _IDR = {
 }
 
 
-def open_video(path: Path) -> tuple[Any, Any]:
+def open_video(path: Path, *, gpu: bool = False) -> tuple[Any, Any]:
     """Open a file and choose its video stream.
+
+    Args:
+        path: the file.
+        gpu: let an NVIDIA GPU decode, if it can; its pictures come back as NV12.
 
     Returns:
         PyAV's container and stream; the stream is None where the file has none (cover art is none).
 
     Raises:
-        av.error.FFmpegError: FFmpeg does not know the file.
+        av.error.FFmpegError: FFmpeg does not know the file, or there is no such GPU.
     """
+    hardware = HWAccel("cuda") if gpu else None
     # Titles in other encodings than UTF-8 are common on recorders and no reason to fail.
-    container = av.open(str(path), metadata_errors="replace")
+    container = av.open(str(path), metadata_errors="replace", hwaccel=hardware)
     streams = [
         stream for stream in container.streams.video if not stream.disposition & av.stream.Disposition.attached_pic
     ]

@@ -32,6 +32,8 @@ def to_rgb(picture: Any, matrix: npt.NDArray[np.int32] | None, threads: int = 0)
     """
     high_definition = picture.width >= 1280 or picture.height > 576
     colors = "ITU709" if high_definition and picture.colorspace == _UNSPECIFIED else None
+    if picture.format.name == "nv12":  # which FFmpeg turns into other colours
+        picture = _converter().reformat(picture, format="yuv420p", threads=threads)
     converted = _converter().reformat(picture, format="rgb24", src_colorspace=colors, threads=threads)
     return upright(converted.to_ndarray(), matrix)
 

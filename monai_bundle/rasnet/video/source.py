@@ -9,12 +9,15 @@ from functools import partial
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from rasnet.errors import RASNetError
+
+if TYPE_CHECKING:
+    from rasnet.video.yuv import YuvForm
 
 SourceKind = Literal["video", "folder", "image"]
 
@@ -45,11 +48,14 @@ class TakenFrame:
         pts: presentation time in seconds from the first frame.
         rgb: gives uint8 (H, W, 3), or None where the picture turns out to be damaged. It may be called in any
             thread, beside others of the same source, until the source is closed; call it once.
+        copy_planes: in place of `rgb`, copies the picture as it was stored into an array of the form that
+            `VideoSource.yuv` tells; None where that tells none.
     """
 
     index: int
     pts: float
     rgb: Callable[[], npt.NDArray[np.uint8] | None]
+    copy_planes: Callable[[npt.NDArray[np.uint8]], None] | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,7 @@ class VideoSource(ABC):
         times: float64 (N,), presentation time of every frame in seconds from the first.
         damage: spans of frames that could not be decoded, ordered by frame. What the container shows is
             known at once; what only decoding shows is added when those frames are reached.
+        yuv: the form of the pictures as they are stored, where frames that are taken give them so, too.
     """
 
     path: Path
@@ -92,6 +99,7 @@ class VideoSource(ABC):
     fps: float
     times: npt.NDArray[np.float64]
     damage: list[Damage]
+    yuv: YuvForm | None = None
 
     @property
     def name(self) -> str:
@@ -149,9 +157,9 @@ class VideoSource(ABC):
         if step < 1:
             raise ValueError(f"step is {step}; frames are read forwards, so it must be at least 1")
         for index in range(*slice(start, stop, step).indices(len(self))):
-            rgb = self._take(index)
-            if rgb is not None:
-                yield TakenFrame(index, float(self.times[index]), rgb)
+            taken = self._take(index)
+            if taken is not None:
+                yield taken
 
     def __iter__(self) -> Iterator[Frame]:
         return self.read()
@@ -182,12 +190,12 @@ class VideoSource(ABC):
     def _rgb(self, index: int) -> npt.NDArray[np.uint8] | None:
         """Decode a frame that exists; None (and an entry in `damage`) where it cannot be decoded."""
 
-    def _take(self, index: int) -> Callable[[], npt.NDArray[np.uint8] | None] | None:
-        """Do what must be done in order for a frame that exists; the rest, which any thread may do, is returned.
+    def _take(self, index: int) -> TakenFrame | None:
+        """Do what must be done in order for a frame that exists, and leave the rest for any thread.
 
-        All of `_rgb` unless a source knows better. None (and an entry in `damage`) where it cannot be decoded.
+        All of `_rgb` is left unless a source knows better. None (and an entry in `damage`) where it cannot be decoded.
         """
-        return partial(self._rgb, index)
+        return TakenFrame(index, float(self.times[index]), partial(self._rgb, index))
 
     def _add_damage(self, first: int, last: int, reason: str) -> None:
         """Add a span, joined with the spans that it touches; frames that are known already stay as they are."""
