@@ -58,6 +58,14 @@ def write_weights(path: Path, state: dict[str, Any]) -> Path:
     return path
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_without_a_gpu_the_cpu_decodes(tmp_path: Path) -> None:
+    listener = Listener()
+    case = segment(write_bar_video(tmp_path / "video.mp4", 4), tmp_path / "case", progress=listener, gpu_decoder=True)
+    assert [row.index for row in case.frames()] == [0, 1, 2, 3]
+    assert "no GPU decodes this video, so the CPU does" in listener.notes
+
+
 class TestWholeVideo:
     def test_every_frame_gets_what_the_network_sees(self, tmp_path: Path, backend: TorchBackend) -> None:
         video = write_bar_video(tmp_path / "bar.mp4", 4)

@@ -14,6 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from videos import GOP, HEIGHT, RECIPES, WIDTH, Recipe, number_of, numbered, turn, write, write_sound
@@ -487,3 +488,16 @@ def test_real_video_with_reordered_frames_in_avi_is_exact(shared_data: Path) -> 
     with open_source(path) as fresh:
         for index in reversed(places):
             np.testing.assert_array_equal(fresh[index].rgb, read[index])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+class TestOnAGpu:
+    @pytest.mark.parametrize("name", RECIPES)
+    def test_pictures_are_the_same(self, name: str, tmp_path: Path) -> None:
+        recipe = RECIPES[name]
+        video = write(tmp_path / f"video{recipe.suffix}", recipe, [numbered(n, 256, 320) for n in range(40)])
+        with open_source(video) as wanted, open_source(video, gpu=True) as found:
+            assert found.on_gpu == (recipe.codec == "libx264" and "interlaced" not in name)
+            assert found.times.tolist() == wanted.times.tolist()
+            for index in (*range(len(wanted)), 7, 31, 30, 2):
+                np.testing.assert_array_equal(found[index].rgb, wanted[index].rgb)

@@ -32,6 +32,7 @@ class Wishes:
         stop: one past the last frame; None for the end of each video.
         step: take every step-th frame.
         region: gives the region of interest for frames of a height and width; None is found from the video.
+        gpu_decoder: let a GPU decode.
     """
 
     weights: Path | None = None
@@ -41,6 +42,7 @@ class Wishes:
     stop: int | None = None
     step: int = 1
     region: Callable[[int, int], RegionOfInterest | None] = _leave_to_video
+    gpu_decoder: bool = False
 
 
 @dataclass(frozen=True)

@@ -252,4 +252,12 @@ def _segment(
             backend, video, job.folder, start=wishes.start, stop=wishes.stop, step=wishes.step, roi=region
         )
     with case:
-        segment_missing(case, backend, batch_size=wishes.batch_size, progress=progress, stop=stop, at_once=at_once)
+        segment_missing(
+            case,
+            backend,
+            batch_size=wishes.batch_size,
+            progress=progress,
+            stop=stop,
+            at_once=at_once,
+            gpu_decoder=wishes.gpu_decoder,
+        )

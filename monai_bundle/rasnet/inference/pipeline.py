@@ -34,6 +34,7 @@ def segment_video(
     roi: RegionOfInterest | None = None,
     progress: Progress | None = None,
     processes: bool = False,
+    gpu_decoder: bool = False,
 ) -> Case:
     """Segment a video into a case; a case that is there already is gone on with.
 
@@ -51,6 +52,8 @@ def segment_video(
         progress: told of every frame.
         processes: let other processes draw the masks where that is faster (see `worthwhile_workers`); only for programs
             whose main module may be imported again, as it may where it asks for ``__name__ == "__main__"``.
+        gpu_decoder: let an NVIDIA GPU decode, if it can: the same pictures, a ninth of the CPU's time, and no notice of
+            frames that are damaged.
 
     Returns:
         The case; frames that could not be decoded are missing in it.
@@ -69,6 +72,7 @@ def segment_video(
         progress=progress,
         note=f"the network runs on {backend.name}: {reason}",
         at_once=1 if processes else 0,
+        gpu_decoder=gpu_decoder,
     )
     return case
 
@@ -82,6 +86,7 @@ def segment_missing(
     note: str | None = None,
     stop: Callable[[], bool] = lambda: False,
     at_once: int = 0,
+    gpu_decoder: bool = False,
 ) -> None:
     """Segment what a case lacks with a model that is loaded, and what `rasnet.adaptation` was killed at.
 
@@ -94,14 +99,17 @@ def segment_missing(
         stop: asked after every batch; the rest is left when it says yes.
         at_once: videos that share the cores, this one included, where other processes may draw the masks (see
             `SinkProcess`); 0 for threads alone.
+        gpu_decoder: as for `segment_video`.
     """
     from rasnet.adaptation.repredicting import old_predictions, repredict  # which needs this module
 
-    frames = FrameBatches.of(backend, case, batch_size)
+    frames = FrameBatches.of(backend, case, batch_size, gpu=gpu_decoder)
     try:
         progress.start("segment", frames.total)
         if note is not None:
             progress.note(note)
+        if gpu_decoder and not frames.source.on_gpu:
+            progress.note("no GPU decodes this video, so the CPU does")
         workers = worthwhile_workers(backend, frames.total, at_once) if at_once else 0
         sink = SinkProcess(case, progress, workers=workers) if workers else CaseSink(case, progress)
         segment_frames(frames, sink, backend, stop=stop)

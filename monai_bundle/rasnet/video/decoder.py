@@ -33,6 +33,7 @@ class Decoder:
         gpu: whether a GPU decodes.
 
     Attributes:
+        on_gpu: whether a GPU decodes.
         timeline: may be exchanged between two calls of `pictures`.
         deinterlace: build full pictures out of interlaced ones.
         trouble: what the decoder complained of last, None as long as all is well.
@@ -44,7 +45,8 @@ class Decoder:
         self.timeline = timeline
         self.deinterlace = False
         self.trouble: str | None = None
-        self._path, self._gpu = path, gpu
+        self.on_gpu = gpu
+        self._path = path
         self._container = container
         self._stream = stream
         self._table = table
@@ -143,7 +145,7 @@ class Decoder:
                     break
                 yield self._numbered(None)
         self._container.close()
-        self._container, self._stream = open_video(self._path, gpu=self._gpu)
+        self._container, self._stream = open_video(self._path, gpu=self.on_gpu)
         yield self._numbered(-1)
 
     def _numbered(self, ordinal: int | None) -> Iterator[tuple[int, Any]]:

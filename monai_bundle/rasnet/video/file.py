@@ -57,6 +57,7 @@ class VideoFile(VideoSource):
         self.times = video.times
         self.damage = []
         self._decoder = video.decoder
+        self.on_gpu = video.decoder.on_gpu
         for span in video.damage:
             self._note(span.first, span.last, span.reason)
         self._stored_size = (video.sample.height, video.sample.width)

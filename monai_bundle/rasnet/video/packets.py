@@ -20,6 +20,9 @@ UNKNOWN = np.iinfo(np.int64).min
 # A demuxer may fail again and again at the same place; this many failures in a row end the file.
 _MAX_FAILURES = 100
 
+# Codecs whose standards leave decoders no rounding of their own, so that a GPU gives the very same pictures.
+_EXACT = {"h264", "hevc", "vp8", "vp9", "av1"}
+
 # How an IDR picture begins where start codes part the units, as in AVI and raw streams.
 _IDR = {
     "h264": re.compile(rb"\x00\x00\x01[\x25\x45\x65]"),
@@ -32,7 +35,7 @@ def open_video(path: Path, *, gpu: bool = False) -> tuple[Any, Any]:
 
     Args:
         path: the file.
-        gpu: let an NVIDIA GPU decode, if it can; its pictures come back as NV12.
+        gpu: let an NVIDIA GPU decode, if it can, and gives the same pictures; they come back as NV12.
 
     Returns:
         PyAV's container and stream; the stream is None where the file has none (cover art is none).
@@ -48,6 +51,9 @@ def open_video(path: Path, *, gpu: bool = False) -> tuple[Any, Any]:
     ]
     # FFmpeg shows plain text as a film of a terminal.
     stream = streams[0] if streams and container.format.name != "tty" else None
+    if gpu and not (stream and stream.codec_context and stream.codec_context.name in _EXACT):
+        container.close()
+        return open_video(path)
     if stream is not None:
         stream.thread_type = "AUTO"
     return container, stream

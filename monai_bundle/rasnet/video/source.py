@@ -90,6 +90,7 @@ class VideoSource(ABC):
         damage: spans of frames that could not be decoded, ordered by frame. What the container shows is
             known at once; what only decoding shows is added when those frames are reached.
         yuv: the form of the pictures as they are stored, where frames that are taken give them so, too.
+        on_gpu: whether a GPU decodes.
     """
 
     path: Path
@@ -100,6 +101,7 @@ class VideoSource(ABC):
     times: npt.NDArray[np.float64]
     damage: list[Damage]
     yuv: YuvForm | None = None
+    on_gpu: bool = False
 
     @property
     def name(self) -> str:
