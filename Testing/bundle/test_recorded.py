@@ -21,8 +21,9 @@ from rasnet.inference.recorded import _Recording
 from rasnet.inference.torch_backend import load_segmenter
 from rasnet.inference.yuv_to_rgb import YuvToRgb
 from rasnet.networks.choosing import choose_faster
-from rasnet.networks.pooling import LeanMaxPool
+from rasnet.networks.pooling import LeanMaxPool, MeanByProduct
 from rasnet.networks.products import PointwiseProduct
+from rasnet.networks.widening import WidenedConvolution
 from rasnet.synthetic import random_frames
 from rasnet.video import open_source
 from rasnet.video.yuv import YuvPixels
@@ -51,8 +52,8 @@ def test_a_recording_gives_what_its_segmenter_gives(recorded: RecordedSegmenter,
 
 @pytest.mark.parametrize(
     ("kind", "many"),
-    [(PointwiseProduct, PRODUCTS), (LeanMaxPool, 1), (OnePassDecision, 1)],
-    ids=["products", "pooling", "decision"],
+    [(PointwiseProduct, PRODUCTS), (WidenedConvolution, 1), (LeanMaxPool, 1), (MeanByProduct, 3), (OnePassDecision, 1)],
+    ids=["products", "widening", "pooling", "means", "decision"],
 )
 @pytest.mark.parametrize("batch", [1, 5])
 @torch.inference_mode()
@@ -64,7 +65,7 @@ def test_every_way_gives_the_same(
     batch: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if kind is not PointwiseProduct and importlib.util.find_spec("triton") is None:
+    if kind in (LeanMaxPool, OnePassDecision) and importlib.util.find_spec("triton") is None:
         pytest.skip("needs Triton")
     monkeypatch.setattr(recorded_module, "_ALTERNATIVES", ())
     wanted = recorded(frames[:batch])

@@ -16,8 +16,9 @@ from rasnet.networks.choosing import choose_faster
 from rasnet.networks.classifier import split_classifier
 from rasnet.networks.folding import fold_batch_norms
 from rasnet.networks.fusing import fuse_convolutions
-from rasnet.networks.pooling import lean_pooling_for
+from rasnet.networks.pooling import lean_pooling_for, mean_by_product_for
 from rasnet.networks.products import product_for
+from rasnet.networks.widening import widened_for
 from rasnet.video.yuv import YuvForm
 
 _logger = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ _logger = logging.getLogger(__name__)
 _WARM_UP = 3
 
 # Other ways to compute what some modules do; which is faster depends on the shape and on the GPU.
-_ALTERNATIVES = product_for, lean_pooling_for, one_pass_decision_for
+_ALTERNATIVES = product_for, widened_for, lean_pooling_for, mean_by_product_for, one_pass_decision_for
 
 
 class RecordedSegmenter(nn.Module):
