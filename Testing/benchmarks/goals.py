@@ -49,7 +49,13 @@ def goals_of(results: Results, bounds: Bounds | None) -> Iterator[str]:
         results: of the programs, by name.
         bounds: of the machine.
     """
-    goals = [*_pipelines(results, bounds), *_networks(results, bounds), *_starts(results), *_memory(results)]
+    goals = [
+        *_pipelines(results, bounds),
+        *_networks(results, bounds),
+        *_live(results),
+        *_starts(results),
+        *_memory(results),
+    ]
     if goals:
         yield table(["what", "measured", "goal", "reached", "limit", "gap"], [goal.row() for goal in goals])
 
@@ -80,6 +86,16 @@ def _networks(results: Results, bounds: Bounds | None) -> Iterator[Goal]:
         elif (row["way"], row["batch"]) == ("on the GPU", 64):
             limit = 64e3 / least if least else None
             yield Goal(what, "pictures/s", _per_second(row["milliseconds"], 64), 9000, limit, large=True)
+
+
+def _live(results: Results) -> Iterator[Goal]:
+    for live in results.get("live", ()):
+        for engine in live["engines"]:
+            if (engine["backend"], live["size"], live["fps"]) == ("torch-cuda", "1920x1080", 60):
+                what = f"live, {live['size']}, {live['fps']} frames/s"
+                yield Goal(f"{what}, median latency", "ms", _once(engine["latency_ms"]["median"]), 10)
+                yield Goal(f"{what}, longest latency", "ms", _once(engine["latency_ms"]["max"]), 25)
+                yield Goal(f"{what}, frames dropped", "", _once(engine["dropped"]), 0)
 
 
 def _starts(results: Results) -> Iterator[Goal]:

@@ -59,6 +59,8 @@ def run_pipeline(
     backend: Backend,
     frames: int | None = None,
     batch_size: int | None = None,
+    *,
+    gpu: bool = False,
 ) -> float:
     """Turn a video into a case as `rasnet segment` does, with a model that is loaded and processes that have begun.
 
@@ -68,18 +70,19 @@ def run_pipeline(
         backend: the model.
         frames: how many; all by default.
         batch_size: frames through the network at once; left to the backend by default.
+        gpu: let a GPU decode.
 
     Returns:
         Seconds from the first frame's decoding until everything is in the case.
     """
     case = open_case_for(backend, video, folder, stop=frames)
-    source = FrameBatches(case, batch_size or backend.batch_size, empty=backend.empty)
+    source = FrameBatches.of(backend, case, batch_size, gpu=gpu)
     try:
         workers = worthwhile_workers(backend, source.total)
         with SinkProcess(case, workers=workers) if workers else CaseSink(case) as sink:
             began = time.perf_counter()
             for batch in source:
-                sink.write(batch, *backend(batch.rgb))
+                sink.write(batch, *backend(batch.pixels))
         return time.perf_counter() - began
     finally:
         source.close()

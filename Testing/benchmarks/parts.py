@@ -12,6 +12,8 @@ import torch
 from rasnet.inference import Backend, TorchBackend
 from rasnet.inference.openvino_backend import Decision, shrink
 from rasnet.inference.segmenter import decide, expected_dice_loss
+from rasnet.inference.yuv_to_rgb import YuvToRgb
+from rasnet.video.yuv import Pixels, YuvPixels, only_rgb
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -20,12 +22,12 @@ class Parts(NamedTuple):
     """Functions to be called one after another, each with what the one before it gave.
 
     Attributes:
-        prepare: frames, uint8 (B, H, W, 3), to the network's input; to a GPU, if the network runs there.
+        prepare: frames, RGB or planes, to the network's input; to a GPU, if the network runs there.
         network: the network's input to what `decide` takes.
         decide: to classes of full size, uint8 (B, H, W), and back from the GPU.
     """
 
-    prepare: Callable[[UInt8Array], Any]
+    prepare: Callable[[Pixels], Any]
     network: Callable[[Any], Any]
     decide: Callable[[Any], UInt8Array]
 
@@ -44,8 +46,12 @@ def parts_of(backend: Backend, frame: tuple[int, int], picture: tuple[int, int])
 def _torch_parts(backend: TorchBackend, frame: tuple[int, int]) -> Parts:
     segmenter = backend.segmenter
 
-    def prepare(rgb: UInt8Array) -> torch.Tensor:
-        images: torch.Tensor = segmenter.prepare(torch.from_numpy(rgb).to(backend.device))
+    def prepare(pixels: Pixels) -> torch.Tensor:
+        if isinstance(pixels, YuvPixels):
+            frames = YuvToRgb(pixels.form)(torch.from_numpy(pixels.planes).to(backend.device))
+        else:
+            frames = torch.from_numpy(pixels).to(backend.device)
+        images: torch.Tensor = segmenter.prepare(frames)
         return images
 
     def decided(scores: torch.Tensor) -> UInt8Array:
@@ -60,8 +66,8 @@ def _cpu_parts(backend: Backend, frame: tuple[int, int], picture: tuple[int, int
     """Of OpenVINO, whose model takes pictures of its own size as bytes; deciding at this size hardly takes time."""
     enlarge = Decision(frame)
 
-    def prepare(rgb: UInt8Array) -> UInt8Array:
-        return np.stack([shrink(each, picture) for each in rgb])
+    def prepare(pixels: Pixels) -> UInt8Array:
+        return np.stack([shrink(each, picture) for each in only_rgb(pixels)])
 
     def decided(given: tuple[UInt8Array, npt.NDArray[np.float32]]) -> UInt8Array:
         classes, uncertainty = given

@@ -38,13 +38,15 @@ PLANS: dict[str, list[tuple[str, str]]] = {
         ("speed", "--frames 40"),
         ("comparison", "--frames 16"),
         ("many", ""),
+        ("live", "--size 1280x1024 --fps 15 --seconds 10"),
         ("memory", "--frames 500 2000"),
         ("memory", "--frames 1000 4000 --size 320x256"),
     ],
     "cuda": [
         ("limits", ""),
         ("network", "--seconds 1"),
-        ("speed", "--frames 300 --size 1920x1080"),
+        ("speed", "--frames 1500 --size 1920x1080 --repeat 2"),
+        ("live", ""),
         ("speed", "--frames 300"),
         ("startup", "--times 2"),
         ("comparison", "--frames 24"),
@@ -61,6 +63,7 @@ TRIAL: list[tuple[str, str]] = [
     ("speed", "--frames 4 --repeat 1 --size 640x512"),
     ("comparison", "--frames 2 --repeat 1 --size 640x512"),
     ("many", "--videos 2 --frames 4 --repeat 1 --size 640x512"),
+    ("live", "--size 320x256 --fps 5 --seconds 2"),
     ("memory", "--frames 4 8 --size 320x256"),
 ]
 

@@ -51,6 +51,7 @@ def _section(run: Run) -> Iterator[str]:
         ("Where the time goes", _speeds(results.get("speed", ()), bounds)),
         ("The network alone", _networks(results.get("network", ()), bounds)),
         ("Several videos", _several(results.get("many", ()))),
+        ("Live", _live(results.get("live", ()))),
         ("Memory", _memory(results.get("memory", ()))),
         ("Start", _starts(results.get("startup", ()))),
         ("What the machine can do at most", _peaks(results.get("limits", ()))),
@@ -121,6 +122,7 @@ def _speed(result: Run, engine: Run, bounds: Bounds | None) -> Iterator[str]:
         "track": "track",
         "write": "write: PNG, files, database",
         "pipeline": "**file to case**",
+        "pipeline, GPU decodes": "**file to case**, decoded by the GPU",
     }
     yield (
         f"{engine_name(engine['engine'])}, H.264 of {result['size']}, {result['frames']} frames, batches of "
@@ -137,6 +139,7 @@ def _speed(result: Run, engine: Run, bounds: Bounds | None) -> Iterator[str]:
                 times(figures[name]["median"], least.get(name)),
             ]
             for name, title in names.items()
+            if name in figures
         ],
     )
     if engine["engine"].startswith("torch-cuda"):
@@ -148,6 +151,13 @@ def _speed(result: Run, engine: Run, bounds: Bounds | None) -> Iterator[str]:
         f"side by side, as they run, {number(pipeline['median'])} ms; *{slowest}* takes most, "
         f"{100 * stages[slowest] / total:.0f} %. FFmpeg's decoder by itself, with all cores: {spread(decoder)} ms a "
         f"frame. The PNG encoder by itself, both masks, one core: {spread(figures['PNG'])} ms a frame.\n"
+    )
+    in_order = {name: figures[name]["median"] for name in ("read", "follow")}
+    longest = max(in_order.values())
+    yield (
+        "What must be done frame after frame takes one thread "
+        f"{number(in_order['read'])} ms (reading) and {number(in_order['follow'])} ms (following the instruments): no "
+        f"more than {number(1e3 / longest)} frames/s with any number of cores.\n"
     )
 
 
@@ -179,6 +189,21 @@ def _several(results: Iterable[Run]) -> Iterator[str]:
             f"{spread(result['times_as_fast'])} times as fast.\n"
         )
         yield table(["way", "frames/s"], [[way, spread(took)] for way, took in result["frames_per_second"].items()])
+
+
+def _live(results: Iterable[Run]) -> Iterator[str]:
+    rows = []
+    for result in results:
+        for engine in result["engines"]:
+            latency = [number(value) for value in engine["latency_ms"].values()]
+            what = [f"{result['size']}, {result['fps']} frames/s", engine_name(engine["backend"])]
+            rows.append([*what, *latency, f"{engine['segmented']:,}", f"{engine['dropped']:,}"])
+    if rows:
+        yield (
+            "Milliseconds from the arrival of a frame's data by TCP to its mask, by `rasnet live`, which records the "
+            "stream and its masks meanwhile. A frame is dropped where the next one comes before its turn.\n"
+        )
+        yield table(["stream", "engine", "median", "95 %", "99 %", "max", "masks", "dropped"], rows)
 
 
 def _memory(results: Iterable[Run]) -> Iterator[str]:

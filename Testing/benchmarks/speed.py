@@ -3,10 +3,11 @@
     python Testing/benchmarks/speed.py --frames 60
     python Testing/benchmarks/speed.py --device cuda --frames 500 --json speed.json
 
-Each stage works alone on the same frames, held in memory (4 MB a frame of 1280x1024); the pipeline works on the file,
-as `rasnet segment` does, with its stages side by side. Loading the weights and opening the video are not counted.
-The parts of the stage "segment" are measured by themselves, on the first batches. So is what one thread must do in
-order, "read" and "follow": however many cores there are, no video becomes a case in less time than the longer of them.
+Each stage works alone on the same frames, the first 250 at most, held in memory (4 MB a frame of 1280x1024); the
+pipeline works on the file, as `rasnet segment` does, with its stages side by side. Loading the weights and opening the
+video are not counted. The parts of the stage "segment" are measured by themselves, on the first batches. So is what one
+thread must do in order, "read" and "follow": however many cores there are, no video becomes a case in less time than
+the longer of them.
 
 Two floors go with the figures: FFmpeg decoding the same video and doing nothing else, and PNG encoding of the same
 masks and nothing else. For both the time of all cores together is given, too.
@@ -59,6 +60,9 @@ PARTS = {
     "decide": "enlarge, best class, uncertainty",
 }
 
+# The sample clip has as many, and the stages hold them all in memory.
+_FRAMES_FOR_STAGES = 250
+
 # The parts of "segment" are measured on these many batches, as they do again what was done already.
 _BATCHES_FOR_PARTS = 8
 
@@ -98,7 +102,7 @@ def measure_stages(video: Path, frames: int, backend: Backend, batch_size: int) 
     clock = StageClock()
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         case = open_case_for(backend, video, Path(folder) / "case", stop=frames)
-        roi, source = case.info.roi, FrameBatches(case, batch_size, empty=backend.empty)
+        roi, source = case.info.roi, FrameBatches.of(backend, case, batch_size)
         with clock("decode", frames):
             batches: list[FrameBatch] = list(source)
         with clock("read", frames):
@@ -109,10 +113,10 @@ def measure_stages(video: Path, frames: int, backend: Backend, batch_size: int) 
         uncertainty: list[list[float]] = []
         for batch in batches:
             with clock("segment", frames):
-                found, figures = backend(batch.rgb)
+                found, figures = backend(batch.pixels)
             classes.extend(found)
             uncertainty.extend(figures.tolist())
-        _time_parts(clock, backend, batches[:_BATCHES_FOR_PARTS])
+        _time_parts(clock, backend, batches[:_BATCHES_FOR_PARTS], roi.height, roi.width)
         times = [pts for batch in batches for pts in batch.pts]
         with clock("track", frames):
             masks = [roi.restore(mask) for mask in classes]
@@ -126,12 +130,12 @@ def measure_stages(video: Path, frames: int, backend: Backend, batch_size: int) 
     return dict(clock.milliseconds)
 
 
-def _time_parts(clock: StageClock, backend: Backend, batches: list[FrameBatch]) -> None:
-    count, (height, width) = sum(len(batch) for batch in batches), batches[0].rgb.shape[1:3]
+def _time_parts(clock: StageClock, backend: Backend, batches: list[FrameBatch], height: int, width: int) -> None:
+    count = sum(len(batch) for batch in batches)
     parts = parts_of(backend, (height, width), network_size(height, width))
     for batch in batches:
         with clock("prepare", count):
-            pictures = parts.prepare(batch.rgb)
+            pictures = parts.prepare(batch.pixels)
         with clock("network", count):
             scores = parts.network(pictures)
         with clock("decide", count):
@@ -155,10 +159,10 @@ def _time_encoder(clock: StageClock, case: Case, *masks: list[npt.NDArray[np.uin
                 encode_mask(mask, palette)
 
 
-def measure_pipeline(video: Path, frames: int, backend: Backend, batch_size: int) -> float:
-    """Turn the file into a case, and give the milliseconds a frame."""
+def measure_pipeline(video: Path, frames: int, backend: Backend, batch_size: int, *, gpu: bool = False) -> float:
+    """Turn the file into a case, decoded by the GPU if wished, and give the milliseconds a frame."""
     with tempfile.TemporaryDirectory() as folder:
-        return 1e3 * run_pipeline(video, Path(folder) / "case", backend, frames, batch_size) / frames
+        return 1e3 * run_pipeline(video, Path(folder) / "case", backend, frames, batch_size, gpu=gpu) / frames
 
 
 def decode_only(video: Path, frames: int) -> tuple[float, float]:
@@ -189,8 +193,11 @@ def measure_engine(
     measure_stages(video, min(frames, 2 * batch), backend, batch)  # to warm up
     passes = []
     for _ in track(range(repeat), f"measuring {backend.name}"):
-        stages = measure_stages(video, frames, backend, batch)
-        passes.append({**stages, "pipeline": measure_pipeline(video, frames, backend, batch)})
+        figures = measure_stages(video, min(frames, _FRAMES_FOR_STAGES), backend, batch)
+        figures["pipeline"] = measure_pipeline(video, frames, backend, batch)
+        if backend.reads_planes:
+            figures["pipeline, GPU decodes"] = measure_pipeline(video, frames, backend, batch, gpu=True)
+        passes.append(figures)
     return {
         "engine": backend.name,
         "weights": weights.name,

@@ -43,10 +43,10 @@ class Judged:
 def write_frame_wise(case: Case, backend: Backend, folder: Path) -> None:
     """Write what a model says of each frame by itself, before any vote: full-frame masks of types, a PNG a frame."""
     folder.mkdir(parents=True)
-    batches = FrameBatches(case, backend.batch_size, wanted=case.info.wanted, empty=backend.empty)
+    batches = FrameBatches.of(backend, case, wanted=case.info.wanted)
     try:
         for batch in batches:
-            classes, _ = backend(batch.rgb)
+            classes, _ = backend(batch.pixels)
             for index, mask in zip(batch.indices, classes, strict=True):
                 write_mask(folder / f"{index:08d}.png", case.info.roi.restore(mask), SCHEMA.palette)
     finally:

@@ -69,6 +69,8 @@ class RecordedSegmenter(nn.Module):
         if self._recording is None or not self._recording.takes(frames, form):
             self._recording = None  # first, so that its memory can be used again
             self._recording = self._record(frames, form)
+        if len(frames) <= self._recording.batch_size:
+            return self._recording(frames)
         predictions = [self._recording(chunk) for chunk in frames.split(self._recording.batch_size)]
         return Prediction(*map(torch.cat, zip(*predictions, strict=True)))
 
