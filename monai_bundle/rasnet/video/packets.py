@@ -21,7 +21,7 @@ UNKNOWN = np.iinfo(np.int64).min
 _MAX_FAILURES = 100
 
 # Codecs whose standards leave decoders no rounding of their own, so that a GPU gives the very same pictures.
-_EXACT = {"h264", "hevc", "vp8", "vp9", "av1"}
+_EXACT = {"h264", "hevc", "vp9"}
 
 # How an IDR picture begins where start codes part the units, as in AVI and raw streams.
 _IDR = {
