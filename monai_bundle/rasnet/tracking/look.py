@@ -7,7 +7,6 @@ to make: only what lies clear of all other instruments is brought up to date.
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import NamedTuple
 
@@ -18,9 +17,11 @@ import numpy.typing as npt
 from rasnet.geometry import Pose
 from rasnet.labels import IGNORE
 from rasnet.tracking.boxes import Box
+from rasnet.tracking.worth import WORTH_UNIT, Worths
 
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
 
 BEYOND = 160
 """How far a shaft goes on beyond the border, in cells: a touching instrument may come further in."""
@@ -28,9 +29,6 @@ BEYOND = 160
 SEARCH_CELLS = 4
 SEARCH_DEGREES = (0.0, -2.0, 2.0, -4.0, 4.0)
 """How far from its expected place, and how turned against it, a touching instrument is looked for."""
-
-MARGIN = 2 * SEARCH_CELLS + 1
-"""Cells around the grid that are worth nothing: what lies there stays there wherever it is shifted."""
 
 SAMPLES = 400
 """At least as many cells of a look are compared with a frame, fewer than twice as many."""
@@ -40,25 +38,6 @@ STILL_COST = 0.005
 
 _STEPS = np.arange(-SEARCH_CELLS, SEARCH_CELLS + 1)
 _STEP_COSTS = STILL_COST * (np.hypot(_STEPS[:, None], _STEPS) + np.abs(SEARCH_DEGREES)[:, None, None])
-
-OTHER_CLASS = 4
-"""By how much less a cell is worth where a look expects another class."""
-
-ON_COMPONENT, TAKEN = 1, 2
-"""What a cell of the grid is: on the component in question, on the expected shape of another instrument."""
-
-WORTHS = (-40, 40, -40, 4)
-WORTH_UNIT = 40
-"""What a cell is worth to a look, by the sum of these: one that nobody else explains weighs most, one off the
-component speaks against a place. Whole numbers (in fortieths, whose sum over all samples fits int16), so that
-equal places are exactly equal."""
-
-OFF_GRID = 255
-"""Stands for a cell in the margin."""
-
-_NEIGHBOURS = np.dtype((np.void, 16))
-"""Sixteen cells in a row, of which the shifts to one side take the first nine. Numpy copies them as one item, several
-times faster than nine numbers."""
 
 CLEARANCE = 0.035
 """How far from every other instrument a look is brought up to date, as a share of the frame's diagonal."""
@@ -120,55 +99,45 @@ class Look:
             moved[box.slices] = cv2.warpAffine(self._canvas, matrix, box.shape[::-1], flags=cv2.INTER_NEAREST)
         return moved
 
-    def settle(self, place: Placement, cover: UInt8Array, classes: UInt8Array | None = None) -> Placement:
+    def settle(
+        self, place: Placement, component: UInt8Array, taken: UInt8Array, classes: UInt8Array | None = None
+    ) -> Placement:
         """The placement near `place` that puts the look on the cells of most worth; the nearest when equal.
 
         Args:
             place: where to search around.
-            cover: (h, w) uint8, `ON_COMPONENT` and `TAKEN` of each cell of the grid.
+            component: (h, w) uint8, 1 on the component that the instrument is in.
+            taken: (h, w) uint8, 1 on the expected shapes of the others.
             classes: (h, w) uint8, the frame's classes, where a look's classes are to lie on the same ones.
         """
-        reach, shifts = SEARCH_CELLS, len(_STEPS)
-        motions = np.array([self._to_grid(place.moved(0, 0, angle)) for angle in SEARCH_DEGREES])
-        places = np.rint(motions[:, :, :2] @ self._points + motions[:, :, 2:]).astype(np.intp) + (MARGIN - reach)
-        # Where every shift leaves a sample in the margin it counts for nothing, as most of a shaft beyond the border.
-        height, width = self._grid
-        ends = np.array([[width + MARGIN], [height + MARGIN]])
-        on_grid = np.flatnonzero(((places > 0) & (places < ends)).all(axis=1).any(axis=0))
-        if not on_grid.size:
+        windows, samples = self._windows(place)
+        if not samples.size:
             return place
-        places = np.minimum(np.maximum(places.take(on_grid, axis=2), 0), ends)
-        (left, top), (right, bottom) = places.min(axis=2).min(axis=0).tolist(), places.max(axis=2).max(axis=0).tolist()
-        box = Box(top, left, bottom + shifts, right + _NEIGHBOURS.itemsize)
-        worths, planes = self._worths(cover, classes, box)
-        kind, row, column = worths.strides  # a view of all shifts; numpy's own functions take longer to make it
-        shape = (len(worths), box.shape[0] - shifts + 1, box.shape[1] - _NEIGHBOURS.itemsize + 1, shifts)
-        shifted = np.ndarray(shape, _NEIGHBOURS, worths, strides=(kind, row, column, row))
-        x, y = places[:, 0].T - left, places[:, 1].T - top
-        chosen = shifted[planes[on_grid, None], y, x].view(np.int8).reshape(len(on_grid), -1)
-        sums = chosen.sum(axis=0, dtype=np.int16).reshape(len(motions), shifts, -1)[:, :, :shifts]
-        gains = sums / (WORTH_UNIT * len(planes)) - _STEP_COSTS
-        turn, down, right = np.unravel_index(np.argmax(gains), gains.shape)
-        return place.moved(float(right) - reach, float(down) - reach, SEARCH_DEGREES[turn])
-
-    def _worths(
-        self, cover: UInt8Array, classes: UInt8Array | None, box: Box
-    ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.intp]]:
-        """What cells are worth to each class of the look, with a margin of 0, and the class of each sample.
-
-        Only what lies in a box of the grid with its margin is given; to the right it may reach beyond that.
-        """
-        code = cover if classes is None else cover + len(WORTHS) * classes
-        right = MARGIN + _NEIGHBOURS.itemsize
-        padded = cv2.copyMakeBorder(code, MARGIN, MARGIN, MARGIN, right, cv2.BORDER_CONSTANT, value=OFF_GRID)[
-            box.slices
-        ]
+        (left, top), (right, bottom) = (
+            windows.min(axis=2).min(axis=0).tolist(),
+            windows.max(axis=2).max(axis=0).tolist(),
+        )
+        box = Box(top, left, bottom + len(_STEPS), right + len(_STEPS))
         if classes is None:
-            return cv2.LUT(padded, _worth_by_code(0))[None], np.zeros(len(self._point_classes), np.intp)
-        worths = np.empty((len(self._kinds), *padded.shape), np.int8)
-        for plane, kind in zip(worths, self._kinds, strict=True):
-            cv2.LUT(padded, _worth_by_code(kind % 64), dst=plane)
-        return worths, self._planes
+            worths, planes = Worths(box, component, taken, None, [0]), np.zeros_like(samples)
+        else:
+            worths, planes = Worths(box, component, taken, classes, self._kinds), self._planes[samples]
+        sums = worths.sums(planes, windows[:, 0].T, windows[:, 1].T, len(_STEPS))
+        gains = sums / (WORTH_UNIT * len(self._planes)) - _STEP_COSTS
+        turn, down, right = np.unravel_index(np.argmax(gains), gains.shape)
+        return place.moved(float(right) - SEARCH_CELLS, float(down) - SEARCH_CELLS, SEARCH_DEGREES[turn])
+
+    def _windows(self, place: Placement) -> tuple[IntArray, IntArray]:
+        """The first column and row where each turn and any shift put samples, (turns, 2, n), and which samples, (n,).
+
+        Samples that never come to lie on the grid, as most of a shaft beyond the border, count for nothing.
+        """
+        motions = np.array([self._to_grid(place.moved(0, 0, angle)) for angle in SEARCH_DEGREES])
+        first = np.rint(motions[:, :, :2] @ self._points + motions[:, :, 2:]).astype(np.intp) - SEARCH_CELLS
+        height, width = self._grid
+        before, behind = -len(_STEPS), np.array([[width], [height]])
+        samples = np.flatnonzero(((first > before) & (first < behind)).all(axis=1).any(axis=0))
+        return np.minimum(np.maximum(first.take(samples, axis=2), before), behind), samples
 
     def renew(self, place: Placement, cells: UInt8Array, classes: UInt8Array) -> None:
         """Follow the instrument's own motion, such as opening jaws, where no other instrument is near.
@@ -236,16 +205,6 @@ def _to_box(motion: _Motion, box: Box) -> FloatArray:
     """The matrix of a motion to the grid, (2, 3), as it leads to what a box cuts out of the grid."""
     (a, b, x), (c, d, y) = motion
     return np.array([[a, b, x - box.left], [c, d, y - box.top]])
-
-
-@functools.cache
-def _worth_by_code(kind: int) -> npt.NDArray[np.int8]:
-    """Worth to a class of what a cell is, plus 4 times the class it shows (modulo 64); int8 (256,)."""
-    worths = np.zeros(256, np.int8)
-    for code in range(OFF_GRID):
-        shown, cover = divmod(code, len(WORTHS))
-        worths[code] = WORTHS[cover] if shown == kind or WORTHS[cover] < 0 else WORTHS[cover] // OTHER_CLASS
-    return worths
 
 
 def _continue_shaft(canvas: UInt8Array, classes: UInt8Array, pose: Pose) -> None:

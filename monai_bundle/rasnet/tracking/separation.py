@@ -16,7 +16,7 @@ from rasnet.tracking.boxes import Box, pose_of
 from rasnet.tracking.components import Foreground, Piece, nearest_of
 from rasnet.tracking.fragments import in_line
 from rasnet.tracking.grid import Grid
-from rasnet.tracking.look import ON_COMPONENT, TAKEN, Placement
+from rasnet.tracking.look import Placement
 from rasnet.tracking.outline import UInt8Array
 from rasnet.tracking.track import Track
 
@@ -216,8 +216,7 @@ class Separator:
                 if before and all(cells is holder.cells for cells, holder in zip(before, holders, strict=True)):
                     continue  # nothing has moved since
                 taken = _union([other for other in holders if other is not claim])
-                cover = ON_COMPONENT * piece.cells + TAKEN * taken
-                place = claim.track.look.settle(claim.place, cover, classes)
+                place = claim.track.look.settle(claim.place, piece.cells, taken, classes)
                 if place != claim.place or claim not in settled:
                     claim.place, claim.cells = place, claim.track.at(place)
                 settled[claim] = [holder.cells for holder in holders]
