@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple
 
 import cv2
@@ -147,7 +148,7 @@ class Foreground:
             np.bitwise_and(piece.cells[box.slices], (nearest == index).view(np.uint8), out=cells[box.slices])
             parts.append(self._piece(piece.label, cells))
         own = self.box(piece)
-        inner = slice(own.top - box.top, own.bottom - box.top), slice(own.left - box.left, own.right - box.left)
+        inner = own.within(box).slices
         self._cuts[piece.label] = _CutComponent(parts, [gain[inner] for gain in gains], own)
         return parts
 
@@ -190,9 +191,8 @@ def nearest_of(costs: Costs) -> tuple[UInt8Array, Costs]:
         (h, w) uint8, and (h, w) float32 for every cost but the first.
     """
     nearest = np.zeros(costs[0].shape, np.uint8)
-    lowest, gains = costs[0], []
-    for index, cost in enumerate(costs[1:], start=1):
-        gains.append(lowest - cost)
-        np.copyto(nearest, index, where=gains[-1] > 0)
-        lowest = np.minimum(lowest, cost)
+    lowest = accumulate(costs[:-1], np.minimum)  # of all costs before each
+    gains = [before - cost for before, cost in zip(lowest, costs[1:], strict=True)]
+    for index, gain in enumerate(gains, start=1):
+        np.copyto(nearest, index, where=gain > 0)
     return nearest, gains

@@ -32,7 +32,6 @@ class Sight:
         pieces: all pieces.
         cells: all pieces together, (h, w) uint8 on the grid.
         votes: cells of each class over all pieces, int64 (classes,).
-        enters: whether a piece comes in by the border.
     """
 
     def __init__(
@@ -43,14 +42,17 @@ class Sight:
         self.place = place
         self.pieces = [piece]
         self.cells, self.votes = piece.cells, piece.votes
-        self.enters = piece.pose.entry.contact > 0
 
     def add(self, piece: Piece) -> None:
         """Take a further piece in."""
         self.pieces.append(piece)
         self.cells = self.cells | piece.cells
         self.votes = self.votes + piece.votes
-        self.enters |= piece.pose.entry.contact > 0
+
+    @property
+    def enters(self) -> bool:
+        """Whether a piece comes in by the border."""
+        return any(piece.pose.entry.contact > 0 for piece in self.pieces)
 
     def pose(self, grid: Grid) -> Pose:
         """Place and direction of all pieces together."""
@@ -122,6 +124,8 @@ class Finder:
     def _match(self, claims: Sequence[Claim], pieces: list[Piece]) -> list[Piece]:
         """Assign pieces to the tracks not yet in sight; give back those that went to none."""
         free = [claim for claim in claims if claim.track not in self._sights and claim.track.shape is not None]
+        if not free or not pieces:
+            return pieces
         costs = motion_costs(
             [claim.track for claim in free],
             [claim.cells for claim in free],

@@ -7,7 +7,6 @@ to make: only what lies clear of all other instruments is brought up to date.
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import NamedTuple
 
@@ -16,10 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from rasnet.geometry import Pose
+from rasnet.labels import IGNORE
 from rasnet.tracking.boxes import Box
+from rasnet.tracking.worth import WORTH_UNIT, Worths
 
 UInt8Array = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
 
 BEYOND = 160
 """How far a shaft goes on beyond the border, in cells: a touching instrument may come further in."""
@@ -27,9 +29,6 @@ BEYOND = 160
 SEARCH_CELLS = 4
 SEARCH_DEGREES = (0.0, -2.0, 2.0, -4.0, 4.0)
 """How far from its expected place, and how turned against it, a touching instrument is looked for."""
-
-MARGIN = 2 * SEARCH_CELLS + 1
-"""Cells around the grid that are worth nothing: what lies there stays there wherever it is shifted."""
 
 SAMPLES = 400
 """At least as many cells of a look are compared with a frame, fewer than twice as many."""
@@ -40,26 +39,15 @@ STILL_COST = 0.005
 _STEPS = np.arange(-SEARCH_CELLS, SEARCH_CELLS + 1)
 _STEP_COSTS = STILL_COST * (np.hypot(_STEPS[:, None], _STEPS) + np.abs(SEARCH_DEGREES)[:, None, None])
 
-OTHER_CLASS = 4
-"""By how much less a cell is worth where a look expects another class."""
-
-ON_COMPONENT, TAKEN = 1, 2
-"""What a cell of the grid is: on the component in question, on the expected shape of another instrument."""
-
-WORTHS = (-40, 40, -40, 4)
-WORTH_UNIT = 40
-"""What a cell is worth to a look, by the sum of these: one that nobody else explains weighs most, one off the
-component speaks against a place. Whole numbers (in fortieths, whose sum over all samples fits int16), so that
-equal places are exactly equal."""
-
-OFF_GRID = 255
-"""Stands for a cell in the margin."""
-
 CLEARANCE = 0.035
 """How far from every other instrument a look is brought up to date, as a share of the frame's diagonal."""
 
 FLEX = 0.02
 """How far jaws may open and wrists bend away from the look that was first taken, as a share of the diagonal."""
+
+
+_Motion = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""The rows of an affine matrix."""
 
 
 class Placement(NamedTuple):
@@ -104,55 +92,52 @@ class Look:
 
     def _move(self, place: Placement) -> UInt8Array:
         moved = np.zeros(self._grid, np.uint8)
-        matrix, box = self._to_grid(place), self._box(place)
+        motion = self._to_grid(place)
+        box = self._box(motion)
         if 0 not in box.shape:
-            matrix[:, 2] -= box.left, box.top
+            matrix = _to_box(motion, box)
             moved[box.slices] = cv2.warpAffine(self._canvas, matrix, box.shape[::-1], flags=cv2.INTER_NEAREST)
         return moved
 
-    def settle(self, place: Placement, cover: UInt8Array, classes: UInt8Array | None = None) -> Placement:
+    def settle(
+        self, place: Placement, component: UInt8Array, taken: UInt8Array, classes: UInt8Array | None = None
+    ) -> Placement:
         """The placement near `place` that puts the look on the cells of most worth; the nearest when equal.
 
         Args:
             place: where to search around.
-            cover: (h, w) uint8, `ON_COMPONENT` and `TAKEN` of each cell of the grid.
+            component: (h, w) uint8, 1 on the component that the instrument is in.
+            taken: (h, w) uint8, 1 on the expected shapes of the others.
             classes: (h, w) uint8, the frame's classes, where a look's classes are to lie on the same ones.
         """
-        reach = SEARCH_CELLS
-        height, width = (size + 2 * MARGIN for size in self._grid)
-        shifts = 2 * reach + 1
-        matrices = np.array([self._to_grid(place.moved(0, 0, angle)) for angle in SEARCH_DEGREES])
-        places = np.rint(matrices[:, :, :2] @ self._points + matrices[:, :, 2:]).astype(np.intp) + MARGIN - reach
-        # Samples off the grid are put where every shift leaves them in the margin.
-        x = np.minimum(np.maximum(places[:, 0], 0), width - shifts)
-        y = np.minimum(np.maximum(places[:, 1], 0), height - shifts)
-        box = Box(int(y.min()), int(x.min()), int(y.max()) + shifts, int(x.max()) + shifts)
-        worths, planes = self._worths(cover, classes, box)
-        kind, row, column = worths.strides  # a view of all shifts; numpy's own functions take longer to make it
-        shape = (len(worths), worths.shape[1] - 2 * reach, worths.shape[2] - 2 * reach, shifts, shifts)
-        shifted = np.ndarray(shape, worths.dtype, worths, strides=(kind, row, column, row, column))
-        gains = (
-            shifted[planes, y - box.top, x - box.left].sum(axis=1, dtype=np.int16) / (WORTH_UNIT * len(planes))
-            - _STEP_COSTS
+        windows, samples = self._windows(place)
+        if not samples.size:
+            return place
+        (left, top), (right, bottom) = (
+            windows.min(axis=2).min(axis=0).tolist(),
+            windows.max(axis=2).max(axis=0).tolist(),
         )
-        turn, down, right = np.unravel_index(np.argmax(gains), gains.shape)
-        return place.moved(float(right) - reach, float(down) - reach, SEARCH_DEGREES[turn])
-
-    def _worths(
-        self, cover: UInt8Array, classes: UInt8Array | None, box: Box
-    ) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.intp]]:
-        """What cells are worth to each class of the look, with a margin of 0, and the class of each sample.
-
-        Only what lies in a box of the grid with its margin is given.
-        """
-        code = cover if classes is None else cover + len(WORTHS) * classes
-        padded = cv2.copyMakeBorder(code, MARGIN, MARGIN, MARGIN, MARGIN, cv2.BORDER_CONSTANT, value=OFF_GRID)[
-            box.slices
-        ]
+        box = Box(top, left, bottom + len(_STEPS), right + len(_STEPS))
         if classes is None:
-            return cv2.LUT(padded, _worth_by_code(0))[None], np.zeros(len(self._point_classes), np.intp)
-        worths = np.stack([cv2.LUT(padded, _worth_by_code(kind % 64)) for kind in self._kinds])
-        return worths, self._planes
+            worths, planes = Worths(box, component, taken, None, [0]), np.zeros_like(samples)
+        else:
+            worths, planes = Worths(box, component, taken, classes, self._kinds), self._planes[samples]
+        sums = worths.sums(planes, windows[:, 0].T, windows[:, 1].T, len(_STEPS))
+        gains = sums / (WORTH_UNIT * len(self._planes)) - _STEP_COSTS
+        turn, down, right = np.unravel_index(np.argmax(gains), gains.shape)
+        return place.moved(float(right) - SEARCH_CELLS, float(down) - SEARCH_CELLS, SEARCH_DEGREES[turn])
+
+    def _windows(self, place: Placement) -> tuple[IntArray, IntArray]:
+        """The first column and row where each turn and any shift put samples, (turns, 2, n), and which samples, (n,).
+
+        Samples that never come to lie on the grid, as most of a shaft beyond the border, count for nothing.
+        """
+        motions = np.array([self._to_grid(place.moved(0, 0, angle)) for angle in SEARCH_DEGREES])
+        first = np.rint(motions[:, :, :2] @ self._points + motions[:, :, 2:]).astype(np.intp) - SEARCH_CELLS
+        height, width = self._grid
+        before, behind = -len(_STEPS), np.array([[width], [height]])
+        samples = np.flatnonzero(((first > before) & (first < behind)).all(axis=1).any(axis=0))
+        return np.minimum(np.maximum(first.take(samples, axis=2), before), behind), samples
 
     def renew(self, place: Placement, cells: UInt8Array, classes: UInt8Array) -> None:
         """Follow the instrument's own motion, such as opening jaws, where no other instrument is near.
@@ -163,36 +148,36 @@ class Look:
             classes: (h, w) uint8, the classes of the whole frame.
         """
         clearance = CLEARANCE * self._diagonal
-        box = self._box(place)
+        motion = self._to_grid(place)
+        box = self._box(motion)
         if 0 in box.shape:
             return
         wide = box.grown(math.ceil(clearance), self._grid)  # nothing further away is too near
         frame = classes[wide.slices]
         seen = frame * cells[wide.slices]
         others = frame - seen
-        clear = np.ones(wide.shape, np.uint8)
         near = Box.around(others).grown(math.ceil(clearance), wide.shape).slices
-        clear[near] = _distance(others[near]) > clearance
-        matrix, size = self._to_grid(place), self._canvas.shape[::-1]
-        matrix[:, 2] -= wide.left, wide.top
+        np.copyto(seen[near], IGNORE, where=_distance(others[near]) <= clearance)
         flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
-        known = cv2.warpAffine(clear, matrix, size, flags=flags).view(np.bool_)
-        np.copyto(self._canvas, cv2.warpAffine(seen, matrix, size, flags=flags), where=known & self._bendable)
+        matrix, size = _to_box(motion, wide), self._canvas.shape[::-1]
+        now = cv2.warpAffine(seen, matrix, size, flags=flags, borderValue=IGNORE)
+        np.copyto(self._canvas, now, where=(now != IGNORE) & self._bendable)
         self._sample()
 
     def _sample(self) -> None:
-        cells = cv2.findNonZero(self._canvas).reshape(-1, 2)
-        columns, rows = cells[:: max(1, len(cells) // SAMPLES)].T
-        self._points = np.stack([columns, rows]).astype(np.float64)
-        self._point_classes = self._canvas[rows, columns]
-        shown = np.bincount(self._point_classes, minlength=256) > 0
+        cells = np.flatnonzero(self._canvas > 0)
+        cells = cells[:: max(1, len(cells) // SAMPLES)]
+        rows, columns = np.divmod(cells, self._canvas.shape[1])
+        self._points = np.array([columns, rows], np.float64)
+        self._point_classes = self._canvas.ravel()[cells]
+        shown = np.bincount(self._point_classes) > 0
         self._kinds: list[int] = np.flatnonzero(shown).tolist()
         self._planes = (np.cumsum(shown) - 1)[self._point_classes]  # which of the kinds each sample is
         self._moved = None
 
-    def _box(self, place: Placement) -> Box:
+    def _box(self, motion: _Motion) -> Box:
         """Where on the grid the canvas lies."""
-        (a, b, x), (c, d, y) = self._to_grid(place).tolist()
+        (a, b, x), (c, d, y) = motion
         height, width = self._canvas.shape
         across, down = (
             (0.0, a * width, b * height, a * width + b * height),
@@ -205,27 +190,21 @@ class Look:
             math.ceil(x + max(across)) + 1,
         ).grown(0, self._grid)
 
-    def _to_grid(self, place: Placement) -> FloatArray:
-        """Affine matrix (2, 3) from the canvas to the grid."""
+    def _to_grid(self, place: Placement) -> _Motion:
+        """The motion from the canvas to the grid."""
         cos, sin = math.cos(math.radians(place.angle)), math.sin(math.radians(place.angle))
         (x, y), (left, top) = self._pivot, self._origin
         right, down = x - left, y - top
-        return np.array(
-            [
-                [cos, -sin, x + place.dx - cos * right + sin * down],
-                [sin, cos, y + place.dy - sin * right - cos * down],
-            ]
+        return (
+            (cos, -sin, x + place.dx - cos * right + sin * down),
+            (sin, cos, y + place.dy - sin * right - cos * down),
         )
 
 
-@functools.cache
-def _worth_by_code(kind: int) -> npt.NDArray[np.int16]:
-    """Worth to a class of what a cell is, plus 4 times the class it shows (modulo 64); int16 (256,)."""
-    worths = np.zeros(256, np.int16)
-    for code in range(OFF_GRID):
-        shown, cover = divmod(code, len(WORTHS))
-        worths[code] = WORTHS[cover] if shown == kind or WORTHS[cover] < 0 else WORTHS[cover] // OTHER_CLASS
-    return worths
+def _to_box(motion: _Motion, box: Box) -> FloatArray:
+    """The matrix of a motion to the grid, (2, 3), as it leads to what a box cuts out of the grid."""
+    (a, b, x), (c, d, y) = motion
+    return np.array([[a, b, x - box.left], [c, d, y - box.top]])
 
 
 def _continue_shaft(canvas: UInt8Array, classes: UInt8Array, pose: Pose) -> None:

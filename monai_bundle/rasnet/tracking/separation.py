@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from rasnet.tracking.boxes import Box, pose_of
 from rasnet.tracking.components import Foreground, Piece, nearest_of
 from rasnet.tracking.fragments import in_line
 from rasnet.tracking.grid import Grid
-from rasnet.tracking.look import ON_COMPONENT, TAKEN, Placement
+from rasnet.tracking.look import Placement
 from rasnet.tracking.outline import UInt8Array
 from rasnet.tracking.track import Track
 
@@ -136,7 +138,7 @@ class Separator:
         if not holders or not all(claim.track.rooted for claim in holders):
             return []
         diagonal = self._grid.window.diagonal
-        known = np.bitwise_or.reduce([claim.cells for claim in holders])
+        known = _union(holders)
         if cv2.countNonZero(piece.cells & ~known) < 2 * self._min_cells:
             return []
         away = 0.04 * diagonal
@@ -213,9 +215,8 @@ class Separator:
                 before = settled.get(claim)
                 if before and all(cells is holder.cells for cells, holder in zip(before, holders, strict=True)):
                     continue  # nothing has moved since
-                taken = np.bitwise_or.reduce([other.cells for other in holders if other is not claim])
-                cover = ON_COMPONENT * piece.cells + TAKEN * taken
-                place = claim.track.look.settle(claim.place, cover, classes)
+                taken = _union([other for other in holders if other is not claim])
+                place = claim.track.look.settle(claim.place, piece.cells, taken, classes)
                 if place != claim.place or claim not in settled:
                     claim.place, claim.cells = place, claim.track.at(place)
                 settled[claim] = [holder.cells for holder in holders]
@@ -246,31 +247,34 @@ class Separator:
         Only cells for which that may decide are looked at: elsewhere one shape is much nearer than all others.
         """
         gain = np.float32(PART_REACH * self._grid.window.diagonal)
-        beaten = np.minimum.reduce(costs) + gain
+        beaten = functools.reduce(np.minimum, costs) + gain
         within_gain = [(cost <= beaten).view(np.uint8) for cost in costs]
         disputed = cv2.dilate(piece.cells[box.slices], np.ones((3, 3), np.uint8))
-        disputed &= (np.add.reduce(within_gain) > 1).view(np.uint8)
+        disputed &= (functools.reduce(np.add, within_gain) > 1).view(np.uint8)
         shown = self._foreground.classes[box.slices]
         for claim, cost, within in zip(holders, costs, within_gain, strict=True):
             own = within & disputed
-            if not isinstance(claim, Claim) or not own.any():
+            bounds = Box.around(own)
+            if not isinstance(claim, Claim) or 0 in bounds.shape:
                 continue
-            around = Box.around(own).grown(2, box.shape)  # what the cut is interpolated from
-            _, furthest, _, _ = cv2.minMaxLoc(cost, own)
+            around = bounds.grown(2, box.shape)  # what the cut is interpolated from
+            _, furthest, _, _ = cv2.minMaxLoc(cost[bounds.slices], own[bounds.slices])
             wide = around.grown(max(math.ceil(furthest), 0) + 4, box.shape)  # the nearest part is no further away
             look = claim.track.look.at(claim.place)[box.slices][wide.slices]
-            nearest = np.empty(box.shape, np.uint8)
-            nearest[wide.slices] = self._nearest_part(look)
-            cost[around.slices] -= gain * (nearest[around.slices] == shown[around.slices])
+            nearest = self._nearest_part(look, around.within(wide))
+            cost[around.slices] -= gain * (nearest == shown[around.slices])
 
-    def _nearest_part(self, look: UInt8Array) -> UInt8Array:
-        """The class of the nearest cell of an instrument: (h, w) uint8, like its classes."""
+    def _nearest_part(self, look: UInt8Array, wanted: Box) -> UInt8Array:
+        """The class of the nearest cell of an instrument, in a box of its (h, w) uint8 classes: uint8, the same."""
         parts = [part for part in range(1, self._foreground.class_count) if (look == part).any()]
-        if len(parts) < 2:  # the only one, or the first where there is none
-            return np.full(look.shape, parts[0] if parts else 1, np.uint8)
-        away = [np.asarray(cv2.distanceTransform((look != part).view(np.uint8), cv2.DIST_L2, 3)) for part in parts]
-        nearest, _ = nearest_of(away)
-        return np.array(parts, np.uint8)[nearest]
+        nearest = np.full(wanted.shape, parts[0] if parts else 1, np.uint8)
+        if len(parts) < 2:
+            return nearest
+        away = [cv2.distanceTransform((look != part).view(np.uint8), cv2.DIST_L2, 3)[wanted.slices] for part in parts]
+        before = itertools.accumulate(away[:-1], np.minimum)
+        for part, distance, least in zip(parts[1:], away[1:], before, strict=True):
+            np.copyto(nearest, part, where=distance < least)
+        return nearest
 
 
 def _signed_distance(cells: UInt8Array) -> npt.NDArray[np.float32]:
@@ -279,6 +283,11 @@ def _signed_distance(cells: UInt8Array) -> npt.NDArray[np.float32]:
     own = Box.around(cells).grown(1, cells.shape).slices
     distance[own] -= cv2.distanceTransform(cells[own], cv2.DIST_L2, 3)
     return distance
+
+
+def _union(holders: Sequence[Holder]) -> UInt8Array:
+    """The cells of any holder, of one at least; not to be written to."""
+    return functools.reduce(np.bitwise_or, [holder.cells for holder in holders])
 
 
 def _common(first: UInt8Array, second: UInt8Array) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,12 +61,19 @@ class Track:
         self.frames = 0
         self.votes = np.zeros(class_count, np.int64)
         self.velocity = Point(0.0, 0.0)
-        self.pose = pose
+        self._pose: Pose | Callable[[], Pose] = pose
         self.rooted = False
         self.shape: UInt8Array | None
         self._look: Look | None
         self._place: Placement
         self._see(classes, pose)
+
+    @property
+    def pose(self) -> Pose:
+        """Place and direction when last seen."""
+        if not isinstance(self._pose, Pose):
+            self._pose = self._pose()
+        return self._pose
 
     def lost_s(self, time_s: float) -> float:
         """Seconds since the track was last seen."""
@@ -107,14 +115,19 @@ class Track:
         self._see(classes, pose)
         self._count(time_s, pose, votes)
 
-    def observe_contact(self, time_s: float, pose: Pose, votes: npt.NDArray[np.int64], place: Placement) -> None:
-        """Take a new sight of an instrument that touches another: its look was found at `place`."""
+    def observe_contact(
+        self, time_s: float, measure: Callable[[], Pose], votes: npt.NDArray[np.int64], place: Placement
+    ) -> None:
+        """Take a new sight of an instrument that touches another: its look was found at `place`.
+
+        Its pose is measured only when it is asked for: as long as instruments touch, hardly ever.
+        """
         step = time_s - self.last_s
         if step > 0:
             moved = Point(place.dx - self._place.dx, place.dy - self._place.dy)
             self._steer(moved, step, CONTACT_SMOOTHING_S)
         self._place = place
-        self._count(time_s, pose, votes)
+        self._count(time_s, measure, votes)
 
     def become_layer(self, layer: int, time_s: float) -> None:
         """Show from now on; the frames as a candidate do not count, only their votes."""
@@ -136,9 +149,9 @@ class Track:
         self.shape = (classes > 0).view(np.uint8)
         self._seen, self._look, self._place = (classes, pose), None, Placement()
 
-    def _count(self, time_s: float, pose: Pose, votes: npt.NDArray[np.int64]) -> None:
-        self.last_s, self.pose = time_s, pose
-        self.rooted |= pose.entry.contact > 0
+    def _count(self, time_s: float, pose: Pose | Callable[[], Pose], votes: npt.NDArray[np.int64]) -> None:
+        self.last_s, self._pose = time_s, pose
+        self.rooted = self.rooted or self.pose.entry.contact > 0
         self.frames += 1
         if votes.any():
             self.votes[np.argmax(votes)] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -160,7 +161,8 @@ class Tracker:
         for sight in sights:
             if sight.place is not None:
                 sight.track.look.renew(sight.place, sight.cells, foreground.classes)
-                sight.track.observe_contact(time_s, sight.pose(grid), sight.votes, sight.place)
+                measure = functools.partial(pose_of, sight.cells, grid.window)
+                sight.track.observe_contact(time_s, measure, sight.votes, sight.place)
             else:
                 sight.track.observe(time_s, foreground.classes * sight.cells, sight.pose(grid), sight.votes)
         self._tracks += [sight.track for sight in sights if sight.expected is None]
