@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from rasnet.case import CaseWriter
 from rasnet.case.creation import prepare_folder
 from rasnet.case.recording import VIDEO, begin_recording, finish_recording, is_unfinished
 from rasnet.errors import RASNetError
@@ -25,7 +29,7 @@ from rasnet.inference.sink import drawn
 from rasnet.inference.sink_process import has_cores_to_spare, start_workers
 from rasnet.masks import write_whole
 from rasnet.opencv_threads import one_opencv_thread
-from rasnet.tracking import ClassRuns, Tracker
+from rasnet.tracking import ClassRuns, Prepared, Tracker
 from rasnet.video import RegionOfInterest
 from rasnet.video.roi import find_roi_in
 from rasnet.video.yuv import Pixels, YuvForm, YuvPixels
@@ -248,37 +252,57 @@ class _Session:
         case = self._begin(source, roi)
         tracker = Tracker(case.info.schema, roi=roi)
         prepare = tracker.preparation(stream.height, stream.width)
-        has_parts = case.info.schema.kind == "parts"
-        eye = _Eye(backend, stream.yuv, roi)
-        eye.open()
         with ExitStack() as stack:
             pool = stack.enter_context(start_workers(_WORKERS)) if has_cores_to_spare(backend) else None
+            eye = _Eye(backend, stream.yuv, roi)
+            eye.open()
+            if pool is not None:
+                pool.submit(os.getpid).result()  # the first frames would wait for it
             writer = stack.enter_context(case.writer(pool=pool))
             stack.enter_context(one_opencv_thread())
+            stack.enter_context(_unhurried_garbage_collection())
+            # While one frame is tracked, the next may be segmented.
+            behind = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="track"))
+            tracked: Future[None] | None = None
             stream.take()
             self._before, self._dropped_before = stream.received, stream.dropped
             self._began = told = time.monotonic()
             while (taken := stream.take()) is not None:
-                classes, uncertainty = eye.see(taken)
-                outline, foreground = prepare(classes)
-                drawing = tracker.follow(taken.pts, foreground)
-                layers = outline.paint(drawing)
+                seen = eye.see(taken)
+                prepared = prepare(seen.classes)
+                if tracked is not None:
+                    tracked.result()
+                tracked = behind.submit(self._track, taken, seen, prepared, tracker, writer)
                 now = time.monotonic()
-                self._latencies.append(now - taken.arrived)
-                self._dropped = stream.dropped - self._dropped_before
-                self._last = taken.index
-                draw = partial(drawn, outline, drawing, classes if has_parts else None)
-                writer.write_drawn(taken.index, taken.pts, draw, uncertainty=uncertainty)
-                self._overlay.offer(taken, layers)
                 if now - told >= _STATUS_S:
                     recent = self._latencies[-max(round(stream.fps), 1) :]
                     self._status(len(self._latencies), self._dropped, Latency.of(recent))
                     told = now
                 if seconds is not None and now - self._began >= seconds:
                     break
+            if tracked is not None:
+                tracked.result()
         for layer in tracker.layers:
             if layer.type is not None:
                 case.propose_type(layer.id, layer.type, who=case.info.model.name)
+
+    def _track(self, taken: LivePicture, seen: _Seen, prepared: Prepared, tracker: Tracker, writer: CaseWriter) -> None:
+        drawing = tracker.follow(taken.pts, prepared.foreground)
+        layers = prepared.outline.paint(drawing)
+        self._latencies.append(time.monotonic() - taken.arrived)
+        self._dropped = self._stream.dropped - self._dropped_before
+        self._last = taken.index
+        parts = seen.classes if self._backend.schema.kind == "parts" else None
+        draw = partial(drawn, prepared.outline, drawing, parts)
+        writer.write_drawn(taken.index, taken.pts, draw, uncertainty=seen.uncertainty)
+        self._overlay.offer(taken, layers)
+
+
+class _Seen(NamedTuple):
+    """What a model says of a picture: classes in the full frame, and one figure a class."""
+
+    classes: ClassRuns
+    uncertainty: list[float]
 
 
 class _Eye:
@@ -301,14 +325,14 @@ class _Eye:
         self._place[:] = 0
         self._backend(self._pixels)
 
-    def see(self, taken: LivePicture) -> tuple[ClassRuns, list[float]]:
-        """Give a picture's classes, in the full frame, and their uncertainty."""
+    def see(self, taken: LivePicture) -> _Seen:
+        """Segment a picture."""
         if self._form is None:
             self._place[0] = self._roi.crop(taken.rgb())
         else:
             taken.copy_planes(self._form, self._place[0])
         classes, uncertainty = self._backend(self._pixels)
-        return ClassRuns.of(classes[0]).in_frame(self._roi), uncertainty[0].tolist()
+        return _Seen(ClassRuns.of(classes[0]).in_frame(self._roi), uncertainty[0].tolist())
 
     @property
     def _pixels(self) -> Pixels:
@@ -338,6 +362,17 @@ class _Overlay:
     def close(self) -> None:
         if self._live is not None:
             self._live.close()
+
+
+@contextmanager
+def _unhurried_garbage_collection() -> Iterator[None]:
+    """Leave alone what is there already: going through the objects of PyTorch and MONAI would hold a frame up."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _refuse(folder: Path) -> None:
