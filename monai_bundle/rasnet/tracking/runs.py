@@ -7,7 +7,8 @@ drawing them again is several times faster than labelling pixels, with the same 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -82,6 +83,19 @@ class ClassRuns:
         """Give the mask, uint8 (height, width)."""
         return _fill(self.rows * self.width + self.columns, self.classes, (self.height, self.width))
 
+    @cached_property
+    def foreground(self) -> Runs:
+        """The runs of the pixels that are not background."""
+        return Runs.of(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle it in small numbers, and without the foreground: it is found again faster than it is sent twice."""
+        rows, columns = (
+            place.astype(np.min_scalar_type(size))
+            for place, size in ((self.rows, self.height), (self.columns, self.width))
+        )
+        return _from_small, (self.height, self.width, rows, columns, self.classes)
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -149,6 +163,12 @@ class Runs:
         own = np.flatnonzero(self.labels == label)
         longest = own[np.argmax(self.stops[own] - self.starts[own])]
         return int(self.rows[longest]), int(self.starts[longest] + self.stops[longest]) // 2
+
+
+def _from_small(
+    height: int, width: int, rows: npt.NDArray[Any], columns: npt.NDArray[Any], classes: UInt8Array
+) -> ClassRuns:
+    return ClassRuns(height, width, rows.astype(np.int32), columns.astype(np.int32), classes)
 
 
 def check_mask(mask: npt.NDArray[np.generic]) -> None:
