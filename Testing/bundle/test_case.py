@@ -21,7 +21,7 @@ from cases import (
     predicted_parts,
 )
 
-from rasnet.case import Case, ModelInfo
+from rasnet.case import Case, ModelInfo, PredictedFrame
 from rasnet.errors import RASNetError
 from rasnet.labels import LabelSchema
 from rasnet.masks import mask_sha256
@@ -263,14 +263,14 @@ def test_a_writer_writes_in_order_and_copies_its_arrays(case):
 def test_masks_that_are_drawn_late_are_drawn_by_the_writers_threads_and_written_in_order(case):
     drawn_by = set()
 
-    def draw(index):
+    def draw(indices):
         drawn_by.add(threading.current_thread())
-        time.sleep(0.01 * (index == 0))  # the first is ready last
-        return predicted_mask(index), predicted_mask(index)
+        time.sleep(0.01 * (indices[0] == 0))  # the first are ready last
+        return [(predicted_mask(index), predicted_mask(index)) for index in indices]
 
     with case.writer(threads=3) as writer:
-        for index in range(12):
-            writer.write_drawn(index, index / 25, partial(draw, index))
+        for indices in (range(3), range(3, 4), range(4, 9), range(9, 12)):
+            writer.write_drawn([PredictedFrame(index, index / 25) for index in indices], partial(draw, indices))
     assert threading.main_thread() not in drawn_by
     assert [entry.frame for entry in case.journal() if entry.what == "predict"] == list(range(12))
     for index in range(12):
@@ -283,8 +283,20 @@ def test_a_mask_that_cannot_be_drawn_is_an_error_of_the_writer(case):
         raise RASNetError("there is nothing to draw")
 
     with pytest.raises(RASNetError, match="nothing to draw"), case.writer() as writer:
-        writer.write_drawn(0, 0.0, fail)
+        writer.write_drawn([PredictedFrame(0, 0.0)], fail)
     assert case.frames() == []
+
+
+def test_masks_that_were_drawn_before_one_that_cannot_be_are_kept(case):
+    def draw():
+        yield predicted_mask(0), None
+        yield predicted_mask(1), None
+        raise RASNetError("there is nothing to draw")
+
+    frames = [PredictedFrame(index, index / 25) for index in range(3)]
+    with pytest.raises(RASNetError, match="nothing to draw"), case.writer(threads=2) as writer:
+        writer.write_drawn(frames, draw)
+    assert [row.index for row in case.frames()] == [0, 1]
 
 
 def test_what_was_queued_before_an_exception_is_kept(case):

@@ -28,13 +28,15 @@ class Listener(SilentProgress):
 
     def __init__(self, stop_after: int = -1) -> None:
         self.frames: list[int | None] = []
+        self.count = 0
         self.notes: list[str] = []
         self.result: dict[str, Any] = {}
         self.stop_after = stop_after
 
     def advance(self, frame: int | None = None, count: int = 1) -> None:
         self.frames.append(frame)
-        if len(self.frames) == self.stop_after:
+        self.count += count
+        if self.count == self.stop_after:
             raise KeyboardInterrupt
 
     def note(self, message: str) -> None:
@@ -122,7 +124,7 @@ class TestGoingOn:
         video = write_bar_video(tmp_path / "bar.mp4", 6)
         whole = segment(video, tmp_path / "whole", batch_size=2)
         with pytest.raises(KeyboardInterrupt):
-            segment(video, tmp_path / "parts", batch_size=2, progress=Listener(stop_after=3))
+            segment(video, tmp_path / "parts", batch_size=3, progress=Listener(stop_after=3))
         assert [row.index for row in Case.open(tmp_path / "parts").frames()] == [0, 1, 2]
         gone_on = segment(video, tmp_path / "parts", batch_size=2)
         np.testing.assert_equal(masks(gone_on), masks(whole))

@@ -12,6 +12,7 @@ from rasnet.inference.frames import FrameBatch
 from rasnet.inference.sink import CaseSink
 from rasnet.labels import LabelSchema
 from rasnet.progress import SilentProgress
+from rasnet.tracking import ClassRuns, Drawing, Foreground, Preparation, Tracker
 from rasnet.video import RegionOfInterest
 
 TYPES = LabelSchema.load("endovis2017_types")
@@ -31,10 +32,12 @@ class Listener(SilentProgress):
 
     def __init__(self) -> None:
         self.frames: list[int | None] = []
+        self.count = 0
         self.notes: list[str] = []
 
     def advance(self, frame: int | None = None, count: int = 1) -> None:
         self.frames.append(frame)
+        self.count += count
 
     def note(self, message: str) -> None:
         self.notes.append(message)
@@ -109,7 +112,8 @@ def test_a_persons_type_outlasts_the_vote(tmp_path: Path) -> None:
 def test_progress_is_told_of_every_frame(tmp_path: Path) -> None:
     listener = Listener()
     segment(make_case(tmp_path), range(5), listener)
-    assert listener.frames == [0, 1, 2, 3, 4]
+    assert listener.frames == [1, 3, 4]
+    assert listener.count == 5
     assert listener.notes == []
 
 
@@ -186,6 +190,37 @@ def test_a_frame_that_cannot_be_tracked_is_an_error_and_those_before_it_are_kept
         write()
     assert [row.index for row in case.frames()] == [0, 1]
     np.testing.assert_array_equal(case.mask(1), classes(1) > 0)
+
+
+def test_frames_before_one_that_cannot_be_followed_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case, follow = make_case(tmp_path), Tracker.follow
+
+    def fail(tracker: Tracker, time_s: float, foreground: Foreground) -> Drawing:
+        if time_s == 10 / 25:
+            raise RASNetError("it is lost")
+        return follow(tracker, time_s, foreground)
+
+    monkeypatch.setattr(Tracker, "follow", fail)
+    listener = Listener()
+    with pytest.raises(RASNetError, match="it is lost"), CaseSink(case, listener) as sink:
+        sink.write(batch(range(12)), np.stack([classes(index) for index in range(12)]), np.zeros((12, 3), np.float32))
+    assert [row.index for row in case.frames()] == list(range(10))
+    assert listener.count == 10
+    np.testing.assert_array_equal(case.mask(9), classes(9) > 0)
+
+
+def test_frames_before_one_that_cannot_be_prepared_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case, prepare = make_case(tmp_path), Preparation.__call__
+
+    def fail(preparation: Preparation, runs: ClassRuns) -> Foreground:
+        if runs.columns[-1] == 24 + 10:
+            raise RASNetError("it cannot be prepared")
+        return prepare(preparation, runs)
+
+    monkeypatch.setattr(Preparation, "__call__", fail)
+    with pytest.raises(RASNetError, match="it cannot be prepared"), CaseSink(case) as sink:
+        sink.write(batch(range(12)), np.stack([classes(index) for index in range(12)]), np.zeros((12, 3), np.float32))
+    assert [row.index for row in case.frames()] == list(range(10))
 
 
 def test_what_was_taken_before_an_error_is_kept(tmp_path: Path) -> None:

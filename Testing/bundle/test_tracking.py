@@ -475,9 +475,11 @@ def test_frames_may_be_prepared_and_drawn_in_any_order_thread_and_process() -> N
     expected = [at_once.update(index / FPS, mask) for index, mask in enumerate(masks)]
     tracker = Tracker(PARTS)
     with ThreadPoolExecutor(4) as pool:
-        prepared = list(pool.map(tracker.preparation(HEIGHT, WIDTH), map(ClassRuns.of, reversed(masks))))[::-1]
-        outlines, foregrounds = zip(*pickle.loads(pickle.dumps(prepared)), strict=True)
+        prepare = tracker.preparation(HEIGHT, WIDTH)
+        runs = [ClassRuns.of(mask) for mask in masks]
+        foregrounds = pickle.loads(pickle.dumps(list(pool.map(prepare, reversed(runs)))[::-1]))
         drawings = [tracker.follow(index / FPS, foreground) for index, foreground in enumerate(foregrounds)]
+        outlines = [Outline(each.foreground, prepare.grid) for each in pickle.loads(pickle.dumps(runs))]
         drawn = list(pool.map(Outline.paint, reversed(outlines), pickle.loads(pickle.dumps(drawings[::-1]))))[::-1]
     np.testing.assert_array_equal(drawn, expected)
     np.testing.assert_array_equal(outlines[20].paint(drawings[20]), expected[20])  # again, the same

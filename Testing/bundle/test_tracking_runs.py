@@ -1,5 +1,7 @@
 """Runs of a mask against OpenCV's own connected components, and against the mask itself."""
 
+import pickle
+
 import cv2
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -58,6 +60,22 @@ def test_a_mask_is_drawn_as_it_was(mask: Mask) -> None:
     runs = ClassRuns.of(mask)
     np.testing.assert_array_equal(runs.draw(), mask)
     assert len(runs.classes) <= mask.size + mask.shape[0]
+
+
+@given(mask=masks)
+def test_a_mask_is_the_same_in_another_process(mask: Mask) -> None:
+    runs = ClassRuns.of(mask)
+    _ = runs.foreground  # which stays here
+    there = pickle.loads(pickle.dumps(runs))
+    np.testing.assert_array_equal(there.draw(), mask)
+    assert vars(there).keys() == {"height", "width", "rows", "columns", "classes"}
+    assert (there.rows.dtype, there.columns.dtype) == (np.int32, np.int32)
+
+
+@pytest.mark.parametrize("size", [(1, 255), (1, 256), (256, 1), (1, 65536), (65536, 1)])
+def test_large_masks_are_the_same_in_another_process(size: tuple[int, int]) -> None:
+    mask = np.ones(size, np.uint8)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(ClassRuns.of(mask))).draw(), mask)
 
 
 @given(mask=masks, stride=st.integers(1, 7))

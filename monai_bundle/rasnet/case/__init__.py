@@ -5,7 +5,7 @@ from rasnet.case.frames import FrameRow, FrameStatus
 from rasnet.case.info import FORMAT, CaseInfo, ModelInfo, SourceInfo
 from rasnet.case.journal import JournalEntry
 from rasnet.case.layers import LAYER_COLORS, Layer
-from rasnet.case.writer import CaseWriter
+from rasnet.case.writer import CaseWriter, PredictedFrame
 
 __all__ = [
     "FORMAT",
@@ -18,5 +18,6 @@ __all__ = [
     "JournalEntry",
     "Layer",
     "ModelInfo",
+    "PredictedFrame",
     "SourceInfo",
 ]

@@ -6,22 +6,42 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
 from rasnet.case.changes import FrameStore
 from rasnet.case.encoding import Encoder, MaskChange
 from rasnet.errors import RASNetError
+from rasnet.forwarded import Forwarded
 from rasnet.masks import Mask
+from rasnet.until_failure import UntilFailure
 
-_QUEUE_FRAMES = 16  # at least; two a thread
-_BATCH_FRAMES = 32
+_QUEUE_TASKS = 16  # at least; two a thread
+_BATCH_TASKS = 32
 _BATCH_SECONDS = 0.5
 
-Draw = Callable[[], "tuple[Mask, Mask | None]"]
+Draw = Callable[[], Iterable[tuple[Mask, Mask | None]]]
+_Task = Future[UntilFailure[MaskChange]]
+
+
+@dataclass(frozen=True)
+class PredictedFrame:
+    """What a prediction says of a frame besides its masks.
+
+    Attributes:
+        index: of the frame.
+        pts: seconds from the first frame.
+        uncertainty: one figure a class of the model's schema, background first.
+    """
+
+    index: int
+    pts: float
+    uncertainty: Sequence[float] = ()
 
 
 class WriterLock:
@@ -79,9 +99,9 @@ class CaseWriter:
         self.written = 0
         self.kept: list[int] = []
         self._store = store
-        self._encoder = encoder
+        self._encoder = Forwarded(encoder)  # to be pickled once
         self._lock = WriterLock(store.folder)
-        self._queue: queue.Queue[Future[MaskChange] | None] = queue.Queue(max(_QUEUE_FRAMES, 2 * threads))
+        self._queue: queue.Queue[_Task | None] = queue.Queue(max(_QUEUE_TASKS, 2 * threads))
         self._error: BaseException | None = None
         self._borrowed = pool is not None
         self._pool = pool or ThreadPoolExecutor(threads, thread_name_prefix="encode-mask")
@@ -112,27 +132,24 @@ class CaseWriter:
                 this mask does not fit the case.
         """
         copies = mask.copy(), None if parts is None else parts.copy()
-        self.write_drawn(index, pts, lambda: copies, uncertainty=uncertainty, model=model)
+        self.write_drawn([PredictedFrame(index, pts, uncertainty)], lambda: [copies], model=model)
 
-    def write_drawn(
-        self, index: int, pts: float, draw: Draw, *, uncertainty: Sequence[float] = (), model: str | None = None
-    ) -> None:
-        """Queue one prediction whose masks are still to be drawn, by what encodes them; see `write`.
+    def write_drawn(self, frames: Sequence[PredictedFrame], draw: Draw, *, model: str | None = None) -> None:
+        """Queue predictions whose masks are still to be drawn, by what encodes them, as one task; see `write`.
 
         Args:
-            index: of the frame.
-            pts: seconds from the first frame.
-            draw: gives the mask, and the parts or None. They are the writer's, which does not change them. Where
-                processes encode, it goes to one of them.
-            uncertainty: one figure a class of the model's schema, background first.
+            frames: in order.
+            draw: gives the mask of each frame, and the parts or None. They are the writer's, which does not change
+                them. Where processes encode, it goes to one of them.
             model: name of the model where it is not the case's own.
 
         Raises:
-            RASNetError: as for `write`. What `draw` raises is raised by a later call or at the end of the block.
+            RASNetError: as for `write`. What `draw` raises is raised by a later call or at the end of the block; frames
+                whose masks it gave before are written.
         """
         self._raise_error()
-        encode = partial(self._encoder.predicted, index, pts, uncertainty=uncertainty, model=model, colors=self._colors)
-        self._queue.put(self._pool.submit(_draw_and_encode, draw, encode))
+        task = self._pool.submit(_draw_and_encode, frames, draw, self._encoder, model=model, colors=self._colors)
+        self._queue.put(task)
 
     def __enter__(self) -> CaseWriter:
         self._lock.acquire()
@@ -175,7 +192,7 @@ class CaseWriter:
             changes: list[MaskChange] = []
             try:
                 try:
-                    changes.extend(future.result() for future in batch)
+                    changes.extend(chain.from_iterable(future.result() for future in batch))
                 finally:  # those before the one that failed are whole
                     self._commit(changes)
             except BaseException as error:
@@ -189,11 +206,11 @@ class CaseWriter:
                 self.kept.append(change.row.index)
         self._colors = self._store.palette()
 
-    def _next_batch(self) -> tuple[list[Future[MaskChange]], bool]:
+    def _next_batch(self) -> tuple[list[_Task], bool]:
         """What came within half a second of the first frame, and whether more is to come."""
-        batch: list[Future[MaskChange]] = []
+        batch: list[_Task] = []
         deadline = None
-        while len(batch) < _BATCH_FRAMES:
+        while len(batch) < _BATCH_TASKS:
             try:
                 wait = None if deadline is None else max(0.0, deadline - time.monotonic())
                 future = self._queue.get(timeout=wait)
@@ -206,5 +223,11 @@ class CaseWriter:
         return batch, True
 
 
-def _draw_and_encode(draw: Draw, encode: Callable[[Mask, Mask | None], MaskChange]) -> MaskChange:
-    return encode(*draw())
+def _draw_and_encode(
+    frames: Sequence[PredictedFrame], draw: Draw, encoder: Forwarded[Encoder], *, model: str | None, colors: Mask
+) -> UntilFailure[MaskChange]:
+    encode = partial(encoder.value.predicted, model=model, colors=colors)
+    return UntilFailure(
+        encode(frame.index, frame.pts, *masks, uncertainty=frame.uncertainty)
+        for frame, masks in zip(frames, draw(), strict=True)
+    )

@@ -18,10 +18,11 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from rasnet.case import CaseWriter
+from rasnet.case import CaseWriter, PredictedFrame
 from rasnet.case.creation import prepare_folder
 from rasnet.case.recording import VIDEO, begin_recording, finish_recording, is_unfinished
 from rasnet.errors import RASNetError
+from rasnet.forwarded import Forwarded
 from rasnet.inference.backend import Backend, Device, load_backend
 from rasnet.inference.live_stream import End, LivePicture, LiveStream
 from rasnet.inference.pipeline import model_info
@@ -29,7 +30,8 @@ from rasnet.inference.sink import drawn
 from rasnet.inference.sink_process import has_cores_to_spare, start_workers
 from rasnet.masks import write_whole
 from rasnet.opencv_threads import one_opencv_thread
-from rasnet.tracking import ClassRuns, Prepared, Tracker
+from rasnet.tracking import ClassRuns, Foreground, Outline, Tracker
+from rasnet.tracking.grid import Grid
 from rasnet.video import RegionOfInterest
 from rasnet.video.roi import find_roi_in
 from rasnet.video.yuv import Pixels, YuvForm, YuvPixels
@@ -269,10 +271,10 @@ class _Session:
             self._began = told = time.monotonic()
             while (taken := stream.take()) is not None:
                 seen = eye.see(taken)
-                prepared = prepare(seen.classes)
+                foreground = prepare(seen.classes)
                 if tracked is not None:
                     tracked.result()
-                tracked = behind.submit(self._track, taken, seen, prepared, tracker, writer)
+                tracked = behind.submit(self._track, taken, seen, foreground, tracker, prepare.grid, writer)
                 now = time.monotonic()
                 if now - told >= _STATUS_S:
                     recent = self._latencies[-max(round(stream.fps), 1) :]
@@ -286,15 +288,16 @@ class _Session:
             if layer.type is not None:
                 case.propose_type(layer.id, layer.type, who=case.info.model.name)
 
-    def _track(self, taken: LivePicture, seen: _Seen, prepared: Prepared, tracker: Tracker, writer: CaseWriter) -> None:
-        drawing = tracker.follow(taken.pts, prepared.foreground)
-        layers = prepared.outline.paint(drawing)
+    def _track(
+        self, taken: LivePicture, seen: _Seen, foreground: Foreground, tracker: Tracker, grid: Grid, writer: CaseWriter
+    ) -> None:
+        drawing = tracker.follow(taken.pts, foreground)
+        layers = Outline(seen.classes.foreground, grid).paint(drawing)
         self._latencies.append(time.monotonic() - taken.arrived)
         self._dropped = self._stream.dropped - self._dropped_before
         self._last = taken.index
-        parts = seen.classes if self._backend.schema.kind == "parts" else None
-        draw = partial(drawn, prepared.outline, drawing, parts)
-        writer.write_drawn(taken.index, taken.pts, draw, uncertainty=seen.uncertainty)
+        draw = partial(drawn, Forwarded([seen.classes]), [drawing], grid, parts=self._backend.schema.kind == "parts")
+        writer.write_drawn([PredictedFrame(taken.index, taken.pts, seen.uncertainty)], draw)
         self._overlay.offer(taken, layers)
 
 

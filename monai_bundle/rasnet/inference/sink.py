@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -14,14 +14,17 @@ from types import TracebackType
 import numpy as np
 import numpy.typing as npt
 
-from rasnet.case import Case
+from rasnet.case import Case, PredictedFrame
 from rasnet.cores import usable_cores
 from rasnet.errors import RASNetError
+from rasnet.forwarded import Forwarded
 from rasnet.inference.frames import FrameBatch
 from rasnet.masks import Mask
 from rasnet.opencv_threads import one_opencv_thread
 from rasnet.progress import Progress, SilentProgress
-from rasnet.tracking import ClassRuns, Drawing, Foreground, Outline, Prepared, Tracker
+from rasnet.tracking import ClassRuns, Drawing, Foreground, Outline, Preparation, Tracker
+from rasnet.tracking.grid import Grid
+from rasnet.until_failure import UntilFailure
 from rasnet.video import RegionOfInterest
 
 LOOK_BACK_S = 1.0
@@ -30,31 +33,33 @@ LOOK_BACK_S = 1.0
 # Batches that may wait for the tracker: it catches up while the next easy frames come, and memory stays small.
 _WAITING = 2
 
+# Frames a task, at most: beside a pool of processes it is tasks that cost the process that tracks, more than what is in
+# them. A batch for a GPU still is two, and several batches are under way.
+_CHUNK = 8
+
 
 @dataclass(frozen=True)
-class Segmented:
-    """What a model says of a frame; it may be sent to another process.
+class Chunk:
+    """What a model says of some frames, which are prepared and drawn together; it may be sent to another process.
 
     Attributes:
-        index: of the frame in its source.
-        pts: presentation time in seconds.
-        uncertainty: one figure a class.
-        classes: in the full frame.
+        frames: in order.
+        classes: of each, in the full frame.
     """
 
-    index: int
-    pts: float
-    uncertainty: list[float]
-    classes: ClassRuns
+    frames: list[PredictedFrame]
+    classes: Forwarded[list[ClassRuns]]
 
 
-def segmented(
+def chunks(
     batch: FrameBatch, classes: npt.NDArray[np.uint8], uncertainty: npt.NDArray[np.float32], roi: RegionOfInterest
-) -> list[Segmented]:
+) -> list[Chunk]:
     """Put classes, uint8 (B, H, W) in the region of interest, and uncertainty, float32 (B, C), beside their frames."""
+    frames = [PredictedFrame(*frame) for frame in zip(batch.indices, batch.pts, uncertainty.tolist(), strict=True)]
     # As runs, which take a hundredth of the memory, wherever they go.
-    runs = (ClassRuns.of(mask).in_frame(roi) for mask in classes)
-    return [Segmented(*frame) for frame in zip(batch.indices, batch.pts, uncertainty.tolist(), runs, strict=True)]
+    runs = [ClassRuns.of(mask).in_frame(roi) for mask in classes]
+    parts = (slice(first, first + _CHUNK) for first in range(0, len(frames), _CHUNK))
+    return [Chunk(frames[part], Forwarded(runs[part])) for part in parts]
 
 
 class CaseSink:
@@ -88,11 +93,11 @@ class CaseSink:
         self._known = [
             (row.index, row.pts) for row in case.frames() if row.status != "skipped" and row.index not in missing
         ]
-        self._queue: queue.Queue[list[tuple[Segmented, Future[Prepared]]] | None] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[list[tuple[Chunk, Future[UntilFailure[Foreground]]]] | None] = queue.Queue(_WAITING)
         self._error: BaseException | None = None
         self._worker = threading.Thread(target=self._work, name="track", daemon=True)
         self._tracker = Tracker(case.info.schema, roi=case.info.roi, taken=[layer.id for layer in case.layers()])
-        self._prepare = self._tracker.preparation(case.info.height, case.info.width)
+        self._preparation = self._tracker.preparation(case.info.height, case.info.width)
 
     def write(self, batch: FrameBatch, classes: npt.NDArray[np.uint8], uncertainty: npt.NDArray[np.float32]) -> None:
         """Take a batch; waits while earlier ones wait. The arrays are not kept.
@@ -105,16 +110,16 @@ class CaseSink:
         Raises:
             RASNetError: masks of this or an earlier batch could not be written (the disk is full, say).
         """
-        self.take(segmented(batch, classes, uncertainty, self.case.info.roi))
+        self.take(chunks(batch, classes, uncertainty, self.case.info.roi))
 
-    def take(self, frames: Sequence[Segmented]) -> None:
-        """Take frames; as `write`."""
+    def take(self, batch: Sequence[Chunk]) -> None:
+        """Take a batch; as `write`."""
         self._raise_error()
         try:
-            prepared = [self._pool.submit(self._prepare, frame.classes) for frame in frames]
+            prepared = [self._pool.submit(_prepare, self._preparation, chunk.classes) for chunk in batch]
         except BrokenExecutor as killed:
             raise told_of_a_kill(killed) from killed
-        self._queue.put(list(zip(frames, prepared, strict=True)))
+        self._queue.put(list(zip(batch, prepared, strict=True)))
 
     def _work(self) -> None:
         with one_opencv_thread():
@@ -122,17 +127,25 @@ class CaseSink:
                 if self._error is not None:
                     continue  # keeps taking from the queue, so that the caller never waits for nothing
                 try:
-                    for frame, prepared in batch:
-                        self._track(frame, *prepared.result())
+                    for chunk, prepared in batch:
+                        self._track(chunk, prepared.result())
                 except BaseException as error:  # the caller's thread raises it
                     self._error = error
 
-    def _track(self, frame: Segmented, outline: Outline, foreground: Foreground) -> None:
+    def _track(self, chunk: Chunk, foregrounds: Iterable[Foreground]) -> None:
+        drawings: list[Drawing] = []
+        try:
+            drawings.extend(map(self._follow, chunk.frames, foregrounds))
+        finally:  # those before the one that failed are whole
+            if drawings:
+                tracked = chunk.frames[: len(drawings)]
+                draw = partial(drawn, chunk.classes, drawings, self._preparation.grid, parts=self._has_parts)
+                self._writer.write_drawn(tracked, draw)
+                self.progress.advance(frame=tracked[-1].index, count=len(tracked))
+
+    def _follow(self, frame: PredictedFrame, foreground: Foreground) -> Drawing:
         self._adopt_until(frame.index, frame.pts)
-        drawing = self._tracker.follow(frame.pts, foreground)
-        draw = partial(drawn, outline, drawing, frame.classes if self._has_parts else None)
-        self._writer.write_drawn(frame.index, frame.pts, draw, uncertainty=frame.uncertainty)
-        self.progress.advance(frame=frame.index)
+        return self._tracker.follow(frame.pts, foreground)
 
     def _raise_error(self) -> None:
         if self._error is not None:
@@ -179,9 +192,23 @@ class CaseSink:
             self._raise_error()
 
 
-def drawn(outline: Outline, drawing: Drawing, parts: ClassRuns | None) -> tuple[Mask, Mask | None]:
-    """Draw what the tracker has seen: layers, and the parts where there are some; in any thread or process."""
-    return outline.paint(drawing), None if parts is None else parts.draw()
+def _prepare(prepare: Preparation, classes: Forwarded[list[ClassRuns]]) -> UntilFailure[Foreground]:
+    return UntilFailure(map(prepare, classes.value))
+
+
+def drawn(
+    classes: Forwarded[list[ClassRuns]], drawings: Sequence[Drawing], grid: Grid, *, parts: bool
+) -> Iterator[tuple[Mask, Mask | None]]:
+    """Draw the layers of frames that were tracked, and their parts or None, in any thread or process.
+
+    Args:
+        classes: of the frames, and perhaps of later ones.
+        drawings: what the tracker gave.
+        grid: that it works on.
+        parts: whether the classes are parts.
+    """
+    for runs, drawing in zip(classes.value, drawings, strict=False):  # none is left of frames that were not tracked
+        yield Outline(runs.foreground, grid).paint(drawing), runs.draw() if parts else None
 
 
 def told_of_a_kill(error: BaseException) -> BaseException:

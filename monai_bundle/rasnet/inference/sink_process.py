@@ -27,7 +27,7 @@ from rasnet.cores import available_cores, thread_limit
 from rasnet.errors import RASNetError
 from rasnet.inference.backend import Backend
 from rasnet.inference.frames import FrameBatch
-from rasnet.inference.sink import CaseSink, Segmented, segmented, told_of_a_kill
+from rasnet.inference.sink import CaseSink, Chunk, chunks, told_of_a_kill
 from rasnet.progress import Progress, SilentProgress
 
 # With fewer cores, decoding and the threads of this process have work for all of them.
@@ -72,7 +72,7 @@ class SinkProcess:
 
     def write(self, batch: FrameBatch, classes: npt.NDArray[np.uint8], uncertainty: npt.NDArray[np.float32]) -> None:
         """Take a batch; see `CaseSink.write`."""
-        frames = segmented(batch, classes, uncertainty, self.case.info.roi)
+        frames = chunks(batch, classes, uncertainty, self.case.info.roi)
         try:
             self._frames.send(frames)
         except OSError:
@@ -167,10 +167,10 @@ def _serve(folder: Path, workers: int, frames: Connection, events: Connection) -
         teller.tell("failed", error if known else RuntimeError(f"{type(error).__name__}: {error}"))
 
 
-def _receive(frames: Connection) -> list[Segmented] | None:
+def _receive(frames: Connection) -> list[Chunk] | None:
     """The next batch; None where none will come, also because the program was killed."""
     try:
-        batch: list[Segmented] = frames.recv()
+        batch: list[Chunk] = frames.recv()
         return batch
     except (EOFError, OSError):
         return None

@@ -2,9 +2,9 @@
 
 from rasnet.tracking.components import Foreground
 from rasnet.tracking.outline import Drawing, Outline
-from rasnet.tracking.preparation import Preparation, Prepared
+from rasnet.tracking.preparation import Preparation
 from rasnet.tracking.runs import ClassRuns
 from rasnet.tracking.track import TrackedLayer
 from rasnet.tracking.tracker import Tracker
 
-__all__ = ["ClassRuns", "Drawing", "Foreground", "Outline", "Preparation", "Prepared", "TrackedLayer", "Tracker"]
+__all__ = ["ClassRuns", "Drawing", "Foreground", "Outline", "Preparation", "TrackedLayer", "Tracker"]

@@ -3,24 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from rasnet.tracking.components import Foreground
 from rasnet.tracking.grid import Grid
-from rasnet.tracking.outline import Outline
-from rasnet.tracking.runs import ClassRuns, Runs
-
-
-class Prepared(NamedTuple):
-    """A frame, ready for the tracker.
-
-    Attributes:
-        outline: its components, to be painted when the tracker has seen the frame.
-        foreground: the same on the grid, for the tracker.
-    """
-
-    outline: Outline
-    foreground: Foreground
+from rasnet.tracking.runs import ClassRuns
 
 
 @dataclass(frozen=True)
@@ -37,8 +23,7 @@ class Preparation:
     class_count: int
     min_area: float
 
-    def __call__(self, classes: ClassRuns) -> Prepared:
+    def __call__(self, classes: ClassRuns) -> Foreground:
         """Prepare the classes of a frame of the grid's size."""
-        runs = Runs.of(classes)
         cells = classes.sampled(self.grid.stride).draw()
-        return Prepared(Outline(runs, self.grid), Foreground(cells, runs, self.grid, self.class_count, self.min_area))
+        return Foreground(cells, classes.foreground, self.grid, self.class_count, self.min_area)

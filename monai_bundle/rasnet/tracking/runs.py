@@ -7,7 +7,8 @@ drawing them again is several times faster than labelling pixels, with the same 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,16 +52,14 @@ class ClassRuns:
         check_mask(mask)
         height, width = mask.shape
         pitch = width + 1  # a background pixel ends every row
-        words = -(-height * pitch // 8)
-        flat = np.zeros(1 + 8 * words, np.uint8)
-        flat[1 : 1 + height * pitch].reshape(height, pitch)[:, :width] = mask
-        shown, before = flat[1:].reshape(words, 8), flat[:-1].reshape(words, 8)
-        # Eight pixels are one word, and few words show a change.
-        some = np.flatnonzero(shown.view(np.uint64) != before.view(np.uint64))
-        word, byte = np.nonzero(shown[some] != before[some])
-        changes = 8 * some[word] + byte
-        rows, columns = np.divmod(changes.astype(np.int32), np.int32(pitch))
-        return cls(height, width, rows, columns, flat[1:][changes])
+        rows, columns = np.divmod(_changes(np.ascontiguousarray(mask).reshape(-1)), width)
+        inside = columns > 0
+        # The ends of a row are told by themselves, whatever the rows beside it show.
+        begun, ended = np.flatnonzero(mask[:, 0]) * pitch, np.flatnonzero(mask[:, -1]) * pitch + width
+        edges = np.sort(np.concatenate((rows[inside] * pitch + columns[inside], begun, ended)), kind="stable")
+        rows, columns = np.divmod(edges.astype(np.int32), np.int32(pitch))
+        classes = mask[rows, np.minimum(columns, width - 1)] * (columns < width)
+        return cls(height, width, rows, columns, classes)
 
     def in_frame(self, roi: RegionOfInterest) -> ClassRuns:
         """What `RegionOfInterest.restore` gives: the region's mask in the full frame."""
@@ -81,6 +80,19 @@ class ClassRuns:
     def draw(self) -> UInt8Array:
         """Give the mask, uint8 (height, width)."""
         return _fill(self.rows * self.width + self.columns, self.classes, (self.height, self.width))
+
+    @cached_property
+    def foreground(self) -> Runs:
+        """The runs of the pixels that are not background."""
+        return Runs.of(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle it in small numbers, and without the foreground: it is found again faster than it is sent twice."""
+        rows, columns = (
+            place.astype(np.min_scalar_type(size))
+            for place, size in ((self.rows, self.height), (self.columns, self.width))
+        )
+        return _from_small, (self.height, self.width, rows, columns, self.classes)
 
 
 @dataclass(frozen=True)
@@ -151,6 +163,12 @@ class Runs:
         return int(self.rows[longest]), int(self.starts[longest] + self.stops[longest]) // 2
 
 
+def _from_small(
+    height: int, width: int, rows: npt.NDArray[Any], columns: npt.NDArray[Any], classes: UInt8Array
+) -> ClassRuns:
+    return ClassRuns(height, width, rows.astype(np.int32), columns.astype(np.int32), classes)
+
+
 def check_mask(mask: npt.NDArray[np.generic]) -> None:
     """Refuse what is no mask of classes or layers.
 
@@ -159,6 +177,17 @@ def check_mask(mask: npt.NDArray[np.generic]) -> None:
     """
     if mask.ndim != 2 or mask.dtype != np.uint8 or mask.size == 0:
         raise RASNetError(f"tracking needs uint8 masks (height, width), not {mask.dtype} {mask.shape}")
+
+
+def _changes(pixels: UInt8Array) -> npt.NDArray[np.intp]:
+    """The places of pixels unlike the one before, uint8 (N,)."""
+    whole = (len(pixels) - 1) // 8 * 8
+    # Eight pixels are one word, and few words show a change.
+    shown, before = pixels[1 : whole + 1].view(np.uint64), pixels[:whole].view(np.uint64)
+    some = np.flatnonzero(shown != before)
+    word, byte = np.divmod(np.flatnonzero(shown[some].view(np.uint8) != before[some].view(np.uint8)), 8)
+    last = np.flatnonzero(pixels[whole + 1 :] != pixels[whole:-1])
+    return np.concatenate((8 * some[word] + byte, whole + last)) + 1
 
 
 def _cells(columns: IntArray, stride: int) -> IntArray:

@@ -18,7 +18,7 @@ from rasnet.tracking.components import Foreground
 from rasnet.tracking.finding import Finder
 from rasnet.tracking.grid import Grid
 from rasnet.tracking.matching import assign, likeness_cost, return_costs
-from rasnet.tracking.outline import Drawing, UInt8Array
+from rasnet.tracking.outline import Drawing, Outline, UInt8Array
 from rasnet.tracking.preparation import Preparation
 from rasnet.tracking.runs import ClassRuns, check_mask
 from rasnet.tracking.track import Track, TrackedLayer
@@ -132,8 +132,8 @@ class Tracker:
             RASNetError: the frame's size or data type is not what it must be.
         """
         runs = ClassRuns.of(classes)
-        outline, foreground = self.preparation(runs.height, runs.width)(runs)
-        return outline.paint(self.follow(time_s, foreground))
+        prepare = self.preparation(runs.height, runs.width)
+        return Outline(runs.foreground, prepare.grid).paint(self.follow(time_s, prepare(runs)))
 
     def preparation(self, height: int, width: int) -> Preparation:
         """Give what finds the components of frames of a size, in pixels; the first of the three parts of `update`.
