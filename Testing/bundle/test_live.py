@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import multiprocessing
 import os
 import signal
 import socket
@@ -121,6 +122,30 @@ def send() -> Iterator[Any]:
     for sender in senders:
         sender.kill()
         sender.wait()
+
+
+class TestProcesses:
+    """Masks that other processes draw, as they do beside a GPU."""
+
+    @pytest.fixture(autouse=True)
+    def cores(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(live, "has_cores_to_spare", lambda backend: True)
+
+    def test_draw_the_same(self, clip: Path, tmp_path: Path, backend: TorchBackend) -> None:
+        report = watch_on_cpu(clip, tmp_path / "case")
+        assert check_against_video(tmp_path / "case", backend) == report.segmented > 0
+        assert multiprocessing.active_children() == []
+
+    def test_that_are_killed_end_it(self, clip: Path, tmp_path: Path) -> None:
+        def kill(segmented: int, dropped: int, latency: Latency) -> None:
+            for worker in multiprocessing.active_children():
+                worker.kill()
+
+        folder = tmp_path / "case"
+        with pytest.raises(RASNetError, match="was killed, perhaps for memory; what was received until then is kept"):
+            watch_on_cpu(clip, folder, status=kill)
+        with Case.open(folder) as case, case.open_source() as video:
+            assert len(case.frames()) < len(video)
 
 
 class TestStreams:

@@ -8,17 +8,17 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from rasnet.case import CaseWriter, PredictedFrame
+from rasnet.case import PredictedFrame
 from rasnet.case.creation import prepare_folder
 from rasnet.case.recording import VIDEO, begin_recording, finish_recording, is_unfinished
 from rasnet.errors import RASNetError
@@ -30,8 +30,7 @@ from rasnet.inference.sink import drawn
 from rasnet.inference.sink_process import has_cores_to_spare, start_workers
 from rasnet.masks import write_whole
 from rasnet.opencv_threads import one_opencv_thread
-from rasnet.tracking import ClassRuns, Foreground, Outline, Tracker
-from rasnet.tracking.grid import Grid
+from rasnet.tracking import ClassRuns, Outline, Tracker
 from rasnet.video import RegionOfInterest
 from rasnet.video.roi import find_roi_in
 from rasnet.video.yuv import Pixels, YuvForm, YuvPixels
@@ -199,6 +198,11 @@ class _Session:
             stopped = True
         except RASNetError as error:
             failure = error
+        except BrokenExecutor:
+            failure = RASNetError(
+                "a process that draws masks was killed, perhaps for memory; what was received until then is kept, and "
+                f"`rasnet segment {self._folder / VIDEO} {self._folder}` segments what has no mask"
+            )
         took = time.monotonic() - self._began
         end: Ending = "stopped"
         why = "it was stopped"
@@ -254,6 +258,7 @@ class _Session:
         case = self._begin(source, roi)
         tracker = Tracker(case.info.schema, roi=roi)
         prepare = tracker.preparation(stream.height, stream.width)
+        has_parts = case.info.schema.kind == "parts"
         with ExitStack() as stack:
             pool = stack.enter_context(start_workers(_WORKERS)) if has_cores_to_spare(backend) else None
             eye = _Eye(backend, stream.yuv, roi)
@@ -263,49 +268,29 @@ class _Session:
             writer = stack.enter_context(case.writer(pool=pool))
             stack.enter_context(one_opencv_thread())
             stack.enter_context(_unhurried_garbage_collection())
-            # While one frame is tracked, the next may be segmented.
-            behind = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="track"))
-            tracked: Future[None] | None = None
             stream.take()
             self._before, self._dropped_before = stream.received, stream.dropped
             self._began = told = time.monotonic()
             while (taken := stream.take()) is not None:
-                seen = eye.see(taken)
-                foreground = prepare(seen.classes)
-                if tracked is not None:
-                    tracked.result()
-                tracked = behind.submit(self._track, taken, seen, foreground, tracker, prepare.grid, writer)
+                classes, uncertainty = eye.see(taken)
+                drawing = tracker.follow(taken.pts, prepare(classes))
+                layers = Outline(classes.foreground, prepare.grid).paint(drawing)
                 now = time.monotonic()
+                self._latencies.append(now - taken.arrived)
+                self._dropped = stream.dropped - self._dropped_before
+                self._last = taken.index
+                draw = partial(drawn, Forwarded([classes]), [drawing], prepare.grid, parts=has_parts)
+                writer.write_drawn([PredictedFrame(taken.index, taken.pts, uncertainty)], draw)
+                self._overlay.offer(taken, layers)
                 if now - told >= _STATUS_S:
                     recent = self._latencies[-max(round(stream.fps), 1) :]
                     self._status(len(self._latencies), self._dropped, Latency.of(recent))
                     told = now
                 if seconds is not None and now - self._began >= seconds:
                     break
-            if tracked is not None:
-                tracked.result()
         for layer in tracker.layers:
             if layer.type is not None:
                 case.propose_type(layer.id, layer.type, who=case.info.model.name)
-
-    def _track(
-        self, taken: LivePicture, seen: _Seen, foreground: Foreground, tracker: Tracker, grid: Grid, writer: CaseWriter
-    ) -> None:
-        drawing = tracker.follow(taken.pts, foreground)
-        layers = Outline(seen.classes.foreground, grid).paint(drawing)
-        self._latencies.append(time.monotonic() - taken.arrived)
-        self._dropped = self._stream.dropped - self._dropped_before
-        self._last = taken.index
-        draw = partial(drawn, Forwarded([seen.classes]), [drawing], grid, parts=self._backend.schema.kind == "parts")
-        writer.write_drawn([PredictedFrame(taken.index, taken.pts, seen.uncertainty)], draw)
-        self._overlay.offer(taken, layers)
-
-
-class _Seen(NamedTuple):
-    """What a model says of a picture: classes in the full frame, and one figure a class."""
-
-    classes: ClassRuns
-    uncertainty: list[float]
 
 
 class _Eye:
@@ -328,14 +313,14 @@ class _Eye:
         self._place[:] = 0
         self._backend(self._pixels)
 
-    def see(self, taken: LivePicture) -> _Seen:
-        """Segment a picture."""
+    def see(self, taken: LivePicture) -> tuple[ClassRuns, list[float]]:
+        """Give a picture's classes, in the full frame, and their uncertainty."""
         if self._form is None:
             self._place[0] = self._roi.crop(taken.rgb())
         else:
             taken.copy_planes(self._form, self._place[0])
         classes, uncertainty = self._backend(self._pixels)
-        return _Seen(ClassRuns.of(classes[0]).in_frame(self._roi), uncertainty[0].tolist())
+        return ClassRuns.of(classes[0]).in_frame(self._roi), uncertainty[0].tolist()
 
     @property
     def _pixels(self) -> Pixels:
