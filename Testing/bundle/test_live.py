@@ -136,14 +136,17 @@ class TestProcesses:
         assert check_against_video(tmp_path / "case", backend) == report.segmented > 0
         assert multiprocessing.active_children() == []
 
-    def test_that_are_killed_end_it(self, clip: Path, tmp_path: Path) -> None:
+    def test_that_are_killed_end_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        long = write(tmp_path / "long.mp4", RECIPES["mp4"], [bar(index % 18) for index in range(500)])
+        monkeypatch.setattr(live, "_STATUS_S", 0)
+
         def kill(segmented: int, dropped: int, latency: Latency) -> None:
             for worker in multiprocessing.active_children():
                 worker.kill()
 
         folder = tmp_path / "case"
         with pytest.raises(RASNetError, match="was killed, perhaps for memory; what was received until then is kept"):
-            watch_on_cpu(clip, folder, status=kill)
+            watch_on_cpu(long, folder, status=kill)
         with Case.open(folder) as case, case.open_source() as video:
             assert len(case.frames()) < len(video)
 

@@ -118,7 +118,6 @@ def segment(
                 step=step,
                 roi=region,
                 progress=display,
-                processes=True,
                 gpu_decoder=decoder == "gpu",
             )
         except KeyboardInterrupt as error:

@@ -213,7 +213,7 @@ def outcome_of(
     model: SharedModel,
     progress: VideoProgress,
     stop: Callable[[], bool] = lambda: False,
-    at_once: int = 0,
+    at_once: int = 1,
 ) -> Outcome:
     """Segment one video, and say how it went, whatever happens.
 

@@ -33,7 +33,6 @@ def segment_video(
     step: int = 1,
     roi: RegionOfInterest | None = None,
     progress: Progress | None = None,
-    processes: bool = False,
     gpu_decoder: bool = False,
 ) -> Case:
     """Segment a video into a case; a case that is there already is gone on with.
@@ -50,8 +49,6 @@ def segment_video(
         step: take every step-th frame.
         roi: what of the frame is picture; found from the video by default.
         progress: told of every frame.
-        processes: let other processes draw the masks where that is faster (see `worthwhile_workers`); only for programs
-            whose main module may be imported again, as it may where it asks for ``__name__ == "__main__"``.
         gpu_decoder: let an NVIDIA GPU decode, if it can: the same pictures, a ninth of the CPU's time, and no notice of
             frames that are damaged.
 
@@ -71,7 +68,6 @@ def segment_video(
         batch_size=batch_size,
         progress=progress,
         note=f"the network runs on {backend.name}: {reason}",
-        at_once=1 if processes else 0,
         gpu_decoder=gpu_decoder,
     )
     return case
@@ -85,7 +81,7 @@ def segment_missing(
     progress: Progress,
     note: str | None = None,
     stop: Callable[[], bool] = lambda: False,
-    at_once: int = 0,
+    at_once: int = 1,
     gpu_decoder: bool = False,
 ) -> None:
     """Segment what a case lacks with a model that is loaded, and what `rasnet.adaptation` was killed at.
@@ -97,8 +93,7 @@ def segment_missing(
         progress: told of every frame.
         note: for the progress, behind the start.
         stop: asked after every batch; the rest is left when it says yes.
-        at_once: videos that share the cores, this one included, where other processes may draw the masks (see
-            `SinkProcess`); 0 for threads alone.
+        at_once: videos that share the cores, this one included (see `worthwhile_workers`).
         gpu_decoder: as for `segment_video`.
     """
     from rasnet.adaptation.repredicting import old_predictions, repredict  # which needs this module
@@ -110,7 +105,7 @@ def segment_missing(
             progress.note(note)
         if gpu_decoder and not frames.source.on_gpu:
             progress.note("no GPU decodes this video, so the CPU does")
-        workers = worthwhile_workers(backend, frames.total, at_once) if at_once else 0
+        workers = worthwhile_workers(backend, frames.total, at_once)
         sink = SinkProcess(case, progress, workers=workers) if workers else CaseSink(case, progress)
         segment_frames(frames, sink, backend, stop=stop)
         if not stop() and (left := old_predictions(case)):

@@ -29,6 +29,7 @@ from rasnet.inference.backend import Backend
 from rasnet.inference.frames import FrameBatch
 from rasnet.inference.sink import CaseSink, Chunk, chunks, told_of_a_kill
 from rasnet.progress import Progress, SilentProgress
+from rasnet.spawning import fresh_processes
 
 # With fewer cores, decoding and the threads of this process have work for all of them.
 _FEWEST_CORES = 8
@@ -44,9 +45,7 @@ _FEWEST_FRAMES = 1000
 class SinkProcess:
     """A `CaseSink` that tracks in one process, and draws and encodes in others; it is used like one.
 
-    The processes import the program's main module, which must bear that (as it does where it asks for
-    ``__name__ == "__main__"``). Ctrl-C is this process's to answer; should it be killed, the others still write what
-    they were given.
+    Ctrl-C is this process's to answer; should it be killed, the others still write what they were given.
 
     Args:
         case: that receives the masks.
@@ -60,10 +59,10 @@ class SinkProcess:
     def __init__(self, case: Case, progress: Progress | None = None, *, workers: int) -> None:
         self.case = case
         self.progress = progress or SilentProgress()
-        spawn = multiprocessing.get_context("spawn")
-        self._there, self._frames = spawn.Pipe(duplex=False)
-        self._events, self._from_there = spawn.Pipe(duplex=False)
-        self._process = spawn.Process(
+        fresh = fresh_processes()
+        self._there, self._frames = fresh.Pipe(duplex=False)
+        self._events, self._from_there = fresh.Pipe(duplex=False)
+        self._process = fresh.Process(
             target=_serve, args=(case.folder, workers, self._there, self._from_there), name="masks"
         )
         self._listener = threading.Thread(target=self._listen, name="mask-events", daemon=True)
@@ -178,7 +177,7 @@ def _receive(frames: Connection) -> list[Chunk] | None:
 
 def start_workers(count: int) -> ProcessPoolExecutor:
     """Start processes that draw and encode."""
-    pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"), initializer=_begin_work)
+    pool = ProcessPoolExecutor(count, fresh_processes(), initializer=_begin_work)
     for _ in range(count):  # at once, not when they are needed
         pool.submit(cv2.setNumThreads, 1)
     return pool
