@@ -29,7 +29,7 @@ from rasnet.inference.backend import checkpoint_sha256
 
 HERE = Path(__file__).parent
 
-# What runs on each device, in this order: a program, and its options. Under ten minutes on two quiet cores.
+# What runs on each device, in this order: a program, and its options. Ten to fifteen minutes on two quiet cores.
 PLANS: dict[str, list[tuple[str, str]]] = {
     "cpu": [
         ("limits", ""),

@@ -152,12 +152,11 @@ def _speed(result: Run, engine: Run, bounds: Bounds | None) -> Iterator[str]:
         f"{100 * stages[slowest] / total:.0f} %. FFmpeg's decoder by itself, with all cores: {spread(decoder)} ms a "
         f"frame. The PNG encoder by itself, both masks, one core: {spread(figures['PNG'])} ms a frame.\n"
     )
-    in_order = {name: figures[name]["median"] for name in ("read", "follow")}
-    longest = max(in_order.values())
+    follow = figures["follow"]["median"]
     yield (
-        "What must be done frame after frame takes one thread "
-        f"{number(in_order['read'])} ms (reading) and {number(in_order['follow'])} ms (following the instruments): no "
-        f"more than {number(1e3 / longest)} frames/s with any number of cores.\n"
+        "Following the instruments is the one thing that must be done frame after frame: in these frames "
+        f"{number(follow)} ms of *track*, so no more than {number(1e3 / follow)} frames/s with any number of cores. "
+        "Where instruments touch it takes several times as long.\n"
     )
 
 

@@ -5,9 +5,9 @@
 
 Each stage works alone on the same frames, the first 250 at most, held in memory (4 MB a frame of 1280x1024); the
 pipeline works on the file, as `rasnet segment` does, with its stages side by side. Loading the weights and opening the
-video are not counted. The parts of the stage "segment" are measured by themselves, on the first batches. So is what one
-thread must do in order, "read" and "follow": however many cores there are, no video becomes a case in less time than
-the longer of them.
+video are not counted. The parts of the stage "segment" are measured by themselves, on the first batches. So is what is
+done in order: "read", in which FFmpeg has threads of its own, and "follow", which nothing goes faster than, however
+many cores there are.
 
 Two floors go with the figures: FFmpeg decoding the same video and doing nothing else, and PNG encoding of the same
 masks and nothing else. For both the time of all cores together is given, too.
@@ -52,7 +52,7 @@ IN_ORDER = {
     "read": "of decode: packets to pictures",
     "follow": "of track: from the frame before to this one",
 }
-"""What is done frame after frame by one thread; the rest of these stages is shared by all cores."""
+"""What is done frame after frame; the rest of these stages is shared by all cores."""
 
 PARTS = {
     "prepare": "shrink, normalise",

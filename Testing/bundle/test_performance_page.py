@@ -105,6 +105,11 @@ def test_every_stage_has_its_bound() -> None:
     }
 
 
+def test_a_gpu_is_sent_pictures_as_videos_store_them() -> None:
+    stages = Bounds.of(GPU).stages("torch-cuda", SPEED, FIGURES)
+    assert stages["prepare"] == pytest.approx(0.15)  # 0.75 MB at 5 * 10^9 bytes a second
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(7493.2, "7,493"), (118.06, "118"), (46.12, "46.1"), (4.888, "4.89"), (0.0361, "0.036"), (0.0, "0"), (None, "")],
@@ -133,9 +138,37 @@ def test_page_shows_what_was_measured(measured: Run) -> None:
         assert measured["machine"][name] in page
 
 
+LIVE = {
+    "size": "1920x1080",
+    "fps": 60,
+    "engines": [
+        {
+            "backend": "torch-cuda",
+            "latency_ms": {"median": 9.5, "p95": 12.0, "p99": 20.0, "max": 25.5},
+            "segmented": 1200,
+            "dropped": 3,
+        }
+    ],
+}
+
+
+def test_live_is_told_with_its_goals(measured: Run) -> None:
+    page = write_page([measured | {"results": {"live": [LIVE]}}])
+    assert "| 1920x1080, 60 frames/s | PyTorch float16 on the GPU | 9.50 | 12.0 | 20.0 | 25.5 | 1,200 | 3 |" in page
+    assert "median latency | 9.50 ms | ≤ 10.0 | yes |" in page
+    assert "longest latency | 25.5 ms | ≤ 25.0 | no |" in page
+    assert "frames dropped | 3.00" in page
+
+
+def test_only_the_gpu_at_60_frames_has_goals_for_live(measured: Run) -> None:
+    slower = write_page([measured | {"results": {"live": [LIVE | {"fps": 30}]}}])
+    assert "1920x1080, 30 frames/s" in slower
+    assert "### Goals" not in slower
+
+
 def test_page_leaves_out_what_was_not_measured(measured: Run) -> None:
     page = write_page([measured])
-    for title in ("Memory", "Start", "Side by side", "The network alone", "Goals"):
+    for title in ("Memory", "Start", "Side by side", "The network alone", "Live", "Goals"):
         assert f"### {title}\n" not in page
     assert "int8" not in page.partition("### Where the time goes")[2].partition("###")[0]
     assert measured["failed"] == ["speed --frames 2 --video nothing.mp4"]
