@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from test_fusing import count
 from torch import nn
 
 from rasnet.bundle import weights_path
-from rasnet.inference import RecordedSegmenter, TorchBackend, place
+from rasnet.inference import RecordedSegmenter, TorchBackend, load_backend, place
 from rasnet.inference import recorded as recorded_module
 from rasnet.inference.one_pass_decision import OnePassDecision
 from rasnet.inference.recorded import _Recording
@@ -84,8 +85,12 @@ def test_every_way_gives_the_same(
 
 
 @torch.inference_mode()
-def test_fewer_frames_and_other_sizes(recorded: RecordedSegmenter, frames: torch.Tensor) -> None:
+def test_fewer_frames_and_other_sizes(
+    recorded: RecordedSegmenter, frames: torch.Tensor, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "rasnet.inference")
     whole = recorded(frames)
+    assert "prepares itself for frames of 320x256" in caplog.text
     part = recorded(frames[:2])
     assert torch.equal(part.classes, whole.classes[:2])
     assert torch.equal(whole.classes, recorded(frames).classes)  # a caller's result is not overwritten
@@ -128,6 +133,11 @@ def test_planes_give_what_rgb_gives(gpu: bool) -> None:
     wanted, given = backend(rgb)[0], backend(YuvPixels(planes, source.yuv))[0]
     assert (wanted > 0).any()
     assert (wanted == given).mean() > 0.999
+
+
+def test_it_is_said_that_the_first_frames_take_longer() -> None:
+    _, reason = load_backend(weights_path(), "cuda")
+    assert reason.endswith("it prepares itself at the first frames, for some seconds")
 
 
 def test_the_backend_gives_arrays(frames: torch.Tensor) -> None:

@@ -84,7 +84,9 @@ def load_backend(weights: str | Path | None = None, device: Device = "auto") -> 
         return OpenVinoBackend(choice.model), choice.reason
     from rasnet.inference.torch_backend import TorchBackend
 
-    return TorchBackend(choice.model, device), choice.reason
+    backend = TorchBackend(choice.model, device)
+    prepares = "; it prepares itself at the first frames, for some seconds" if backend.device.type == "cuda" else ""
+    return backend, choice.reason + prepares
 
 
 def choose_backend(weights: str | Path | None = None, device: Device = "auto") -> Choice:

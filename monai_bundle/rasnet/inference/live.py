@@ -355,7 +355,6 @@ class _Overlay:
 @contextmanager
 def _unhurried_garbage_collection() -> Iterator[None]:
     """Leave alone what is there already: going through the objects of PyTorch and MONAI would hold a frame up."""
-    gc.collect()
     gc.freeze()
     try:
         yield

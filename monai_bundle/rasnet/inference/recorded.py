@@ -78,12 +78,13 @@ class RecordedSegmenter(nn.Module):
         if self._rewritten is None:
             self._rewritten = _rewrite(self.segmenter)
         batch_size = wished = len(frames)
+        height, width = frames.shape[1:3] if form is None else (form.height, form.width)
+        _logger.info("the network prepares itself for frames of %dx%d on this GPU, for some seconds", width, height)
         while True:
             try:
                 return _Recording(self._rewritten, (batch_size, *frames.shape[1:]), wished, form)
             except torch.OutOfMemoryError as error:
                 torch.cuda.empty_cache()
-                height, width = frames.shape[1:3] if form is None else (form.height, form.width)
                 if batch_size == 1:
                     raise RASNetError(
                         f"the GPU's free memory does not hold one frame of {width}x{height}; "
