@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED
+UNSPECIFIED = 2
+"""The colour space of a picture that states none, by FFmpeg's number."""
 
 _converters = threading.local()
 
@@ -30,12 +31,16 @@ def to_rgb(picture: Any, matrix: npt.NDArray[np.int32] | None, threads: int = 0)
     Returns:
         uint8 (H, W, 3), which shows the converted frame's memory where nothing is turned.
     """
-    high_definition = picture.width >= 1280 or picture.height > 576
-    colors = "ITU709" if high_definition and picture.colorspace == _UNSPECIFIED else None
+    colors = "ITU709" if picture.colorspace == UNSPECIFIED and is_high_definition(picture) else None
     if picture.format.name == "nv12":  # which FFmpeg turns into other colours
         picture = _converter().reformat(picture, format="yuv420p", threads=threads)
     converted = _converter().reformat(picture, format="rgb24", src_colorspace=colors, threads=threads)
     return upright(converted.to_ndarray(), matrix)
+
+
+def is_high_definition(picture: Any) -> bool:
+    """Whether a PyAV frame is larger than standard definition, and taken as BT.709 where it states no colour matrix."""
+    return bool(picture.width >= 1280 or picture.height > 576)
 
 
 def _converter() -> Any:

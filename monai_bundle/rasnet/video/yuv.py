@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from rasnet.video.picture import UNSPECIFIED, is_high_definition
 from rasnet.video.roi import RegionOfInterest
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -20,7 +21,7 @@ _FORMATS = {"yuv420p": False, "yuvj420p": False, "nv12": True}
 
 # Weights of red and blue in the brightness (ITU-T H.273, table 4), by FFmpeg's number of the colour space.
 _WEIGHTS = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
-_BT709, _UNSPECIFIED, _BT601 = 1, 2, 5
+_BT709, _BT601 = 1, 5
 _FULL_RANGE = 2
 
 
@@ -92,9 +93,8 @@ def form_of(picture: Any) -> YuvForm | None:
         None where it is in another format, in a rare colour space, or of odd size.
     """
     interleaved = _FORMATS.get(picture.format.name)
-    high_definition = picture.width >= 1280 or picture.height > 576
-    unstated = _BT709 if high_definition else _BT601
-    weights = _WEIGHTS.get(unstated if picture.colorspace == _UNSPECIFIED else int(picture.colorspace))
+    unstated = _BT709 if is_high_definition(picture) else _BT601
+    weights = _WEIGHTS.get(unstated if picture.colorspace == UNSPECIFIED else int(picture.colorspace))
     if interleaved is None or weights is None or picture.height % 2 or picture.width % 2:
         return None
     full = picture.format.name == "yuvj420p" or picture.color_range == _FULL_RANGE
