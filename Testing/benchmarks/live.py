@@ -35,27 +35,21 @@ _ENCODER = {"preset": "veryfast", "tune": "zerolatency", "crf": "20"}
 
 # Sends a file's packets when they are due, again and again, until whoever listens goes away.
 SENDER = """
-import contextlib, sys, time, av
-with contextlib.suppress(av.error.FFmpegError, OSError), av.open(
-    sys.argv[2], "w", format="mpegts", options={"flush_packets": "1"}
-) as target:
-    copy = began = None
-    offset = 0
-    while True:
-        with av.open(sys.argv[1]) as source:
-            stream, end = source.streams.video[0], 0
-            copy = copy or target.add_stream_from_template(stream)
-            for packet in source.demux(stream):
-                if packet.dts is None:
-                    continue
-                end = max(end, packet.dts + packet.duration)
-                packet.dts, packet.pts = packet.dts + offset, packet.pts + offset
-                due = float(packet.dts * packet.time_base)
-                began = time.monotonic() - due if began is None else began
-                time.sleep(max(began + due - time.monotonic(), 0))
+import contextlib, itertools, sys, time, av
+with av.open(sys.argv[1]) as source:
+    stream = source.streams.video[0]
+    packets = [(packet, packet.pts, packet.dts) for packet in source.demux(stream) if packet.dts is not None]
+    end, base = packets[-1][0].dts + packets[-1][0].duration, stream.time_base
+    with contextlib.suppress(av.error.FFmpegError, OSError), av.open(
+        sys.argv[2], "w", format="mpegts", options={"flush_packets": "1"}
+    ) as target:
+        copy, began = target.add_stream_from_template(stream), time.monotonic()
+        for turn in itertools.count():
+            for packet, pts, dts in packets:
+                packet.time_base, packet.pts, packet.dts = base, pts + turn * end, dts + turn * end
+                time.sleep(max(began + float(packet.dts * base) - time.monotonic(), 0))
                 packet.stream = copy
                 target.mux(packet)
-        offset += end
 """
 
 

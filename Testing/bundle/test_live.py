@@ -131,7 +131,8 @@ class TestProcesses:
     def cores(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(live, "has_cores_to_spare", lambda backend: True)
 
-    def test_draw_the_same(self, clip: Path, tmp_path: Path, backend: TorchBackend) -> None:
+    def test_draw_the_same(self, tmp_path: Path, backend: TorchBackend) -> None:
+        clip = write(tmp_path / "clip.mp4", RECIPES["mp4"], [bar(index % 18) for index in range(200)])
         report = watch_on_cpu(clip, tmp_path / "case")
         assert check_against_video(tmp_path / "case", backend) == report.segmented > 0
         assert multiprocessing.active_children() == []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rasnet.adaptation.model_file import case_weights
 from rasnet.case import Case
 from rasnet.case.writer import WriterLock
 from rasnet.errors import RASNetError
 from rasnet.inference.backend import Backend
+from rasnet.inference.following import Follower
 from rasnet.inference.frames import FrameBatches
 from rasnet.inference.pipeline import segment_frames
 from rasnet.inference.sink import CaseSink
@@ -35,7 +36,8 @@ def repredict(case: Case, backend: Backend, progress: Progress, wanted: Sequence
     frames = FrameBatches.of(backend, case, wanted=wanted)
     progress.start("predict anew", len(wanted))
     try:
-        segment_frames(frames, _LayerKeeper(case, progress, wanted), backend)
+        sink = CaseSink(case, progress, follower=_LayerKeeper(case, progress.note, wanted))
+        segment_frames(frames, sink, backend)
     finally:
         frames.close()
     return len(wanted)
@@ -71,15 +73,15 @@ def check_nobody_writes(case: Case) -> None:
     lock.release()
 
 
-class _LayerKeeper(CaseSink):
-    """A sink that shows the tracker the old mask of a frame wherever that has other layers than the one before.
+class _LayerKeeper(Follower):
+    """A follower that shows the tracker the old mask of a frame wherever that has other layers than the one before.
 
     So an instrument that comes back has the id, and with it the name and type, that it had; and in between a new
     component has the time that it needs to become a layer. Frames that stay as they are it shows as well.
     """
 
-    def __init__(self, case: Case, progress: Progress, wanted: Sequence[int]) -> None:
-        super().__init__(case, progress)
+    def __init__(self, case: Case, note: Callable[[str], None], wanted: Sequence[int]) -> None:
+        super().__init__(case, note)
         self._stay = {row.index for row in case.frames()} - set(wanted)
         self._shown: frozenset[int] = frozenset()
 
@@ -89,7 +91,7 @@ class _LayerKeeper(CaseSink):
             try:
                 layers = frozenset(mask_values(self.case.mask(known))) - {0}
             except RASNetError as error:  # one damaged mask is no reason not to go on
-                self.progress.note(str(error))
+                self._note(str(error))
                 continue
             if known in self._stay or layers - self._shown:
                 self._adopt(known, known_pts)

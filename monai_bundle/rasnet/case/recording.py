@@ -69,6 +69,11 @@ def begin_recording(
     return Case(folder, info, database)
 
 
+def open_recording(folder: Path) -> Case:
+    """Open what `begin_recording` has made, also in another process."""
+    return Case(folder, CaseInfo.read(folder / _UNFINISHED), Database(folder / "case.db"))
+
+
 def is_unfinished(folder: Path) -> bool:
     """Whether the folder holds a recording that no one has made a case of."""
     return (folder / _UNFINISHED / "case.json").is_file() and not (folder / "case.json").exists()

@@ -13,14 +13,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from rasnet.case import PredictedFrame
 from rasnet.case.creation import prepare_folder
-from rasnet.case.recording import VIDEO, begin_recording, finish_recording, is_unfinished
+from rasnet.case.recording import VIDEO, begin_recording, finish_recording, is_unfinished, open_recording
 from rasnet.errors import RASNetError
 from rasnet.forwarded import Forwarded
 from rasnet.inference.backend import Backend, Device, load_backend
@@ -28,14 +28,19 @@ from rasnet.inference.live_stream import End, LivePicture, LiveStream
 from rasnet.inference.pipeline import model_info
 from rasnet.inference.sink import drawn
 from rasnet.inference.sink_process import has_cores_to_spare, start_workers
+from rasnet.labels import LabelSchema
 from rasnet.masks import write_whole
 from rasnet.opencv_threads import one_opencv_thread
-from rasnet.tracking import ClassRuns, Outline, Tracker
+from rasnet.remote import Near, Remote
+from rasnet.tracking import ClassRuns, Drawing, Outline, TrackedLayer, Tracker
+from rasnet.tracking.grid import Grid
 from rasnet.video import RegionOfInterest
 from rasnet.video.roi import find_roi_in
 from rasnet.video.yuv import Pixels, YuvForm, YuvPixels
 
 REPORT = "live.json"
+
+T = TypeVar("T")
 
 Ending = End | Literal["stopped"]
 
@@ -44,8 +49,8 @@ _LOOKS, _LOOKING_S = 8, 1.0
 
 _STATUS_S = 1.0
 
-# Processes that draw and encode, where there are cores for them: beside their threads this one would wait for Python's
-# lock. Two are enough for 60 frames of 1920x1080 a second.
+# Processes that draw and encode, where there are cores for them, one that tracks and one that writes: with threads for
+# all of that, this one would wait for Python's lock. Two are enough for 60 frames of 1920x1080 a second.
 _WORKERS = 2
 
 
@@ -256,16 +261,15 @@ class _Session:
     def _watch(self, source: str, roi: RegionOfInterest, seconds: float | None) -> None:
         stream, backend = self._stream, self._backend
         case = self._begin(source, roi)
-        tracker = Tracker(case.info.schema, roi=roi)
-        prepare = tracker.preparation(stream.height, stream.width)
-        has_parts = case.info.schema.kind == "parts"
+        apart = has_cores_to_spare(backend)
         with ExitStack() as stack:
-            pool = stack.enter_context(start_workers(_WORKERS)) if has_cores_to_spare(backend) else None
+            tracking = _enter(stack, partial(_Tracking, case.info.schema, roi), apart)
+            recorder = _enter(stack, partial(_Recorder, self._folder, _WORKERS if apart else 0), apart)
             eye = _Eye(backend, stream.yuv, roi)
             eye.open()
-            if pool is not None:
-                pool.submit(os.getpid).result()  # the first frames would wait for it
-            writer = stack.enter_context(case.writer(pool=pool))
+            grid = tracking.call(_Tracking.grid)
+            recorder.wait()
+            caught_up = recorded = _nothing
             stack.enter_context(one_opencv_thread())
             stack.enter_context(_unhurried_garbage_collection())
             stream.take()
@@ -273,14 +277,19 @@ class _Session:
             self._began = told = time.monotonic()
             while (taken := stream.take()) is not None:
                 classes, uncertainty = eye.see(taken)
-                drawing = tracker.follow(taken.pts, prepare(classes))
-                layers = Outline(classes.foreground, prepare.grid).paint(drawing)
+                caught_up()
+                tracked = tracking.begin(_Tracking.follow, taken.pts, classes)
+                outline = Outline(classes.foreground, grid)  # which is found meanwhile
+                drawing = tracked()
+                caught_up = tracking.begin(_Tracking.catch_up)
+                layers = outline.paint(drawing)
                 now = time.monotonic()
-                self._latencies.append(now - taken.arrived)
                 self._dropped = stream.dropped - self._dropped_before
                 self._last = taken.index
-                draw = partial(drawn, Forwarded([classes]), [drawing], prepare.grid, parts=has_parts)
-                writer.write_drawn([PredictedFrame(taken.index, taken.pts, uncertainty)], draw)
+                recorded()
+                frame = PredictedFrame(taken.index, taken.pts, uncertainty)
+                recorded = recorder.begin(_Recorder.write, frame, Forwarded([classes]), drawing, grid)
+                self._latencies.append(now - taken.arrived)
                 self._overlay.offer(taken, layers)
                 if now - told >= _STATUS_S:
                     recent = self._latencies[-max(round(stream.fps), 1) :]
@@ -288,9 +297,23 @@ class _Session:
                     told = now
                 if seconds is not None and now - self._began >= seconds:
                     break
-        for layer in tracker.layers:
+            caught_up()
+            recorded()
+            found = tracking.call(_Tracking.layers)
+        for layer in found:
             if layer.type is not None:
                 case.propose_type(layer.id, layer.type, who=case.info.model.name)
+
+
+def _nothing() -> None:
+    pass
+
+
+def _enter(stack: ExitStack, make: Callable[[], T], apart: bool) -> Near[T] | Remote[T]:
+    """Have an object made for as long as the stack lasts, perhaps in a process of its own."""
+    entered: Near[T] | Remote[T] = Remote(make) if apart else Near(make)
+    stack.enter_context(entered)
+    return entered
 
 
 class _Eye:
@@ -325,6 +348,56 @@ class _Eye:
     @property
     def _pixels(self) -> Pixels:
         return self._place if self._form is None else YuvPixels(self._place, self._form)
+
+
+class _Tracking:
+    """Tracks one picture after another.
+
+    Args:
+        schema: of the classes.
+        roi: what of the frame is picture.
+    """
+
+    def __init__(self, schema: LabelSchema, roi: RegionOfInterest) -> None:
+        self._tracker = Tracker(schema, roi=roi)
+        self._prepare = self._tracker.preparation(roi.frame_height, roi.frame_width)
+
+    def follow(self, pts: float, classes: ClassRuns) -> Drawing:
+        return self._tracker.follow(pts, self._prepare(classes))
+
+    def catch_up(self) -> None:
+        self._tracker.catch_up()
+
+    def grid(self) -> Grid:
+        return self._prepare.grid
+
+    def layers(self) -> list[TrackedLayer]:
+        return self._tracker.layers
+
+
+class _Recorder:
+    """Draws masks and writes them into the case, one after another.
+
+    Args:
+        folder: of the case that is being recorded.
+        workers: processes that draw and encode; threads where there are none.
+    """
+
+    def __init__(self, folder: Path, workers: int) -> None:
+        self._open = ExitStack()
+        case = self._open.enter_context(open_recording(folder))
+        pool = self._open.enter_context(start_workers(workers)) if workers else None
+        if pool is not None:
+            pool.submit(os.getpid).result()  # the first frames would wait for it
+        self._writer = self._open.enter_context(case.writer(pool=pool))
+        self._has_parts = case.info.schema.kind == "parts"
+
+    def write(self, frame: PredictedFrame, classes: Forwarded[list[ClassRuns]], drawing: Drawing, grid: Grid) -> None:
+        draw = partial(drawn, classes, [drawing], grid, parts=self._has_parts)
+        self._writer.write_drawn([frame], draw)
+
+    def close(self) -> None:
+        self._open.close()
 
 
 class _Overlay:

@@ -18,9 +18,10 @@ from rasnet.adaptation import case_weights
 from rasnet.case import Case, CaseInfo, FrameStatus
 from rasnet.errors import RASNetError
 from rasnet.inference.backend import Backend, Device, load_backend
+from rasnet.inference.following import LOOK_BACK_S, Follower
 from rasnet.inference.frames import FrameBatches
 from rasnet.inference.pipeline import open_case_for, report_end, segment_frames
-from rasnet.inference.sink import LOOK_BACK_S, CaseSink
+from rasnet.inference.sink import CaseSink
 from rasnet.progress import JsonProgress, SilentProgress
 from rasnet.video import VideoSource, open_source
 
@@ -237,8 +238,9 @@ class Server:
         self._check(index, index + 1)
         row = self._case.frame(index)
         if row is None or row.status == "predicted":
-            sink = RequestSink(self._case, Notes(self._answers))
-            sink.look_around(index)
+            follower = RequestFollower(self._case, self._answers.note)
+            follower.look_around(index)
+            sink = CaseSink(self._case, Notes(self._answers), follower=follower)
             self._segment([index], sink, batch_size=1, stop=lambda: False)
             self._check_decoded(index)
             row = self._case.frame(index)
@@ -251,9 +253,10 @@ class Server:
         self._check(start, stop)
         wanted = [index for index in self._case.missing() if start <= index < stop]
         self._answers.start("segment", len(wanted))
-        sink = RequestSink(self._case, self._answers)
-        if wanted and not sink.goes_on(wanted[0]):
-            sink.look_around(wanted[0])
+        follower = RequestFollower(self._case, self._answers.note)
+        if wanted and not follower.goes_on(wanted[0]):
+            follower.look_around(wanted[0])
+        sink = CaseSink(self._case, self._answers, follower=follower)
         self._stopped = False
         frames = self._segment(wanted, sink, self._backend.batch_size, stop=self._asked_to_stop)
         kept = sum(row.status != "predicted" and start <= row.index < stop for row in self._case.frames())
@@ -293,15 +296,15 @@ class Server:
                 raise RASNetError(f"frame {index} cannot be decoded ({damage.reason}); go on with another frame")
 
 
-class RequestSink(CaseSink):
-    """A sink that begins anywhere in the video and takes up the layer ids of the masks around.
+class RequestFollower(Follower):
+    """A follower that begins anywhere in the video and takes up the layer ids of the masks around.
 
     So a frame that is segmented again keeps its ids, frames that are asked for one by one share theirs where the
     tracker recognises the instruments, and a video has the ids of the frames that were tried before.
     """
 
     def goes_on(self, index: int) -> bool:
-        """Whether masks end so shortly before a frame that the sink, by itself, goes on from them."""
+        """Whether masks end so shortly before a frame that it goes on from them by itself."""
         pts = self.case.times[index]
         return any(known < index and pts - known_pts <= LOOK_BACK_S for known, known_pts in self._known)
 

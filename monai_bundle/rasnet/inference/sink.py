@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -18,17 +17,15 @@ from rasnet.case import Case, PredictedFrame
 from rasnet.cores import usable_cores
 from rasnet.errors import RASNetError
 from rasnet.forwarded import Forwarded
+from rasnet.inference.following import Follower, Foregrounds, RemoteFollower
 from rasnet.inference.frames import FrameBatch
 from rasnet.masks import Mask
 from rasnet.opencv_threads import one_opencv_thread
 from rasnet.progress import Progress, SilentProgress
-from rasnet.tracking import ClassRuns, Drawing, Foreground, Outline, Preparation, Tracker
+from rasnet.tracking import ClassRuns, Drawing, Outline, Preparation
 from rasnet.tracking.grid import Grid
 from rasnet.until_failure import UntilFailure
 from rasnet.video import RegionOfInterest
-
-LOOK_BACK_S = 1.0
-"""Seconds of known masks that tell the tracker where each instrument is and how it moves."""
 
 # Batches that may wait for the tracker: it catches up while the next easy frames come, and memory stays small.
 _WAITING = 2
@@ -69,35 +66,36 @@ class CaseSink:
     components before the tracker, its masks and their PNG files behind it. One thread tracks, frame after frame, and
     has nothing else to do. A few batches are under way at once, however long the video.
 
-    Frames that the case already holds (of an earlier run, or corrected by a person) are shown to the tracker on
-    the way, so that layer ids go on from them. Use it as a context manager: when the block ends, everything taken
-    is in the case, also after an error or Ctrl-C.
+    Frames that the case already holds are taken up on the way (see `Follower`). Use it as a context manager: when the
+    block ends, everything taken is in the case, also after an error or Ctrl-C.
 
     Args:
         case: that receives the masks.
         progress: told of every frame.
         pool: the workers, in processes if that is its kind; threads of its own by default.
+        follower: that tracks; one in the thread that tracks by default.
 
     Raises:
         RASNetError: on entering, when another program is writing into the case.
     """
 
-    def __init__(self, case: Case, progress: Progress | None = None, pool: Executor | None = None) -> None:
+    def __init__(
+        self,
+        case: Case,
+        progress: Progress | None = None,
+        pool: Executor | None = None,
+        follower: Follower | RemoteFollower | None = None,
+    ) -> None:
         self.case = case
         self.progress = progress or SilentProgress()
         self._threads = ThreadPoolExecutor(usable_cores(), thread_name_prefix="prepare-mask")
         self._pool = pool or self._threads
         self._writer = case.writer(pool=pool)
         self._has_parts = case.info.schema.kind == "parts"
-        missing = set(case.missing())  # among them frames whose mask file is lost: their rows are still there
-        self._known = [
-            (row.index, row.pts) for row in case.frames() if row.status != "skipped" and row.index not in missing
-        ]
-        self._queue: queue.Queue[list[tuple[Chunk, Future[UntilFailure[Foreground]]]] | None] = queue.Queue(_WAITING)
+        self.follower = follower or Follower(case, self.progress.note)
+        self._queue: queue.Queue[list[tuple[Chunk, Future[Foregrounds]]] | None] = queue.Queue(_WAITING)
         self._error: BaseException | None = None
         self._worker = threading.Thread(target=self._work, name="track", daemon=True)
-        self._tracker = Tracker(case.info.schema, roi=case.info.roi, taken=[layer.id for layer in case.layers()])
-        self._preparation = self._tracker.preparation(case.info.height, case.info.width)
 
     def write(self, batch: FrameBatch, classes: npt.NDArray[np.uint8], uncertainty: npt.NDArray[np.float32]) -> None:
         """Take a batch; waits while earlier ones wait. The arrays are not kept.
@@ -116,7 +114,7 @@ class CaseSink:
         """Take a batch; as `write`."""
         self._raise_error()
         try:
-            prepared = [self._pool.submit(_prepare, self._preparation, chunk.classes) for chunk in batch]
+            prepared = [self._pool.submit(_prepare, self.follower.preparation, chunk.classes) for chunk in batch]
         except BrokenExecutor as killed:
             raise told_of_a_kill(killed) from killed
         self._queue.put(list(zip(batch, prepared, strict=True)))
@@ -132,38 +130,20 @@ class CaseSink:
                 except BaseException as error:  # the caller's thread raises it
                     self._error = error
 
-    def _track(self, chunk: Chunk, foregrounds: Iterable[Foreground]) -> None:
+    def _track(self, chunk: Chunk, foregrounds: Foregrounds) -> None:
         drawings: list[Drawing] = []
         try:
-            drawings.extend(map(self._follow, chunk.frames, foregrounds))
+            drawings.extend(self.follower.follow(chunk.frames, foregrounds))
         finally:  # those before the one that failed are whole
             if drawings:
                 tracked = chunk.frames[: len(drawings)]
-                draw = partial(drawn, chunk.classes, drawings, self._preparation.grid, parts=self._has_parts)
+                draw = partial(drawn, chunk.classes, drawings, self.follower.preparation.grid, parts=self._has_parts)
                 self._writer.write_drawn(tracked, draw)
                 self.progress.advance(frame=tracked[-1].index, count=len(tracked))
-
-    def _follow(self, frame: PredictedFrame, foreground: Foreground) -> Drawing:
-        self._adopt_until(frame.index, frame.pts)
-        return self._tracker.follow(frame.pts, foreground)
 
     def _raise_error(self) -> None:
         if self._error is not None:
             raise told_of_a_kill(self._error)
-
-    def _adopt_until(self, index: int, pts: float) -> None:
-        """Show the tracker the frames between the last one and this one that the case holds."""
-        count = bisect_left(self._known, (index,))
-        passed, self._known = self._known[:count], self._known[count:]
-        for known, known_pts in passed:
-            if pts - known_pts <= LOOK_BACK_S:
-                self._adopt(known, known_pts)
-
-    def _adopt(self, index: int, pts: float) -> None:
-        try:
-            self._tracker.adopt(pts, self.case.mask(index), self.case.parts(index))
-        except RASNetError as error:  # one damaged mask is no reason not to go on
-            self.progress.note(str(error))
 
     def __enter__(self) -> CaseSink:
         self._writer.__enter__()
@@ -185,15 +165,15 @@ class CaseSink:
             finally:
                 self._threads.shutdown(cancel_futures=True)
         model = self.case.info.model
-        for layer in self._tracker.layers:
+        for layer in self.follower.layers:
             if layer.type is not None:
                 self.case.propose_type(layer.id, layer.type, who=model.name if model else "rasnet")
         if error is None:
             self._raise_error()
 
 
-def _prepare(prepare: Preparation, classes: Forwarded[list[ClassRuns]]) -> UntilFailure[Foreground]:
-    return UntilFailure(map(prepare, classes.value))
+def _prepare(prepare: Preparation, classes: Forwarded[list[ClassRuns]]) -> Foregrounds:
+    return Forwarded(UntilFailure(prepare(runs).measure() for runs in classes.value))
 
 
 def drawn(

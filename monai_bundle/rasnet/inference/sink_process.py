@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import threading
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import suppress
@@ -26,9 +25,11 @@ from rasnet.case import Case
 from rasnet.cores import available_cores, thread_limit
 from rasnet.errors import RASNetError
 from rasnet.inference.backend import Backend
+from rasnet.inference.following import RemoteFollower
 from rasnet.inference.frames import FrameBatch
 from rasnet.inference.sink import CaseSink, Chunk, chunks, told_of_a_kill
 from rasnet.progress import Progress, SilentProgress
+from rasnet.remote import leave_interrupts_alone
 from rasnet.spawning import fresh_processes
 
 # With fewer cores, decoding and the threads of this process have work for all of them.
@@ -154,10 +155,15 @@ class _Teller(SilentProgress):
 
 def _serve(folder: Path, workers: int, frames: Connection, events: Connection) -> None:
     """Be the process that tracks."""
-    _leave_interrupts_alone()
+    leave_interrupts_alone()
     teller = _Teller(events)
     try:
-        with Case.open(folder) as case, start_workers(workers) as pool, CaseSink(case, teller, pool) as sink:
+        with (
+            Case.open(folder) as case,
+            start_workers(workers) as pool,
+            RemoteFollower(folder, teller.note) as follower,
+            CaseSink(case, teller, pool, follower) as sink,
+        ):
             teller.tell("begun")
             while (batch := _receive(frames)) is not None:
                 sink.take(batch)
@@ -183,12 +189,8 @@ def start_workers(count: int) -> ProcessPoolExecutor:
     return pool
 
 
-def _leave_interrupts_alone() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def _begin_work() -> None:
-    _leave_interrupts_alone()
+    leave_interrupts_alone()
     threading.Thread(target=_end_with_the_tracker, daemon=True).start()
 
 

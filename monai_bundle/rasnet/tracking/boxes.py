@@ -44,9 +44,13 @@ class Box(NamedTuple):
             max(self.right, other.right),
         )
 
+    def moved(self, down: int, right: int) -> Box:
+        """The box, moved."""
+        return Box(self.top + down, self.left + right, self.bottom + down, self.right + right)
+
     def within(self, outer: Box) -> Box:
         """The same box in what `outer` cuts out."""
-        return Box(self.top - outer.top, self.left - outer.left, self.bottom - outer.top, self.right - outer.left)
+        return self.moved(-outer.top, -outer.left)
 
     def grown(self, by: int, shape: tuple[int, ...]) -> Box:
         """With a margin, as far as the (h, w) of the grid allows; empty where the box lies outside it."""

@@ -7,7 +7,7 @@ enough to run beside the network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
@@ -19,8 +19,10 @@ import numpy.typing as npt
 from rasnet.geometry import Pose, Window
 from rasnet.tracking.boxes import Box, pose_of
 from rasnet.tracking.grid import Grid
-from rasnet.tracking.outline import Costs, Cut, Drawing, UInt8Array
+from rasnet.tracking.outline import EVEN, FINENESS, Cut, Drawing, Part, UInt8Array
 from rasnet.tracking.runs import Runs
+
+Costs = Sequence[npt.NDArray[np.float32]]
 
 SPECK_SHARE = 0.05
 """Components below the smallest area join an instrument beside them; below this share of it they are noise."""
@@ -45,11 +47,6 @@ class Piece:
     def __init__(self, label: int, cells: UInt8Array, frame: UInt8Array, class_count: int, window: Window) -> None:
         self.label, self.cells = label, cells
         self._frame, self._class_count, self._window = frame, class_count, window
-
-    def measure(self) -> Piece:
-        """Measure now what tracking asks of every piece, so that it need not wait for it."""
-        _ = self.size, self.pose, self.votes
-        return self
 
     @cached_property
     def size(self) -> int:
@@ -77,11 +74,10 @@ class Piece:
 
 
 class _CutComponent(NamedTuple):
-    """A component cut in parts: by how much each part but the first is nearer than all before it, on the grid."""
+    """A component cut in parts, and where each part but the first is nearer than all before it."""
 
     parts: list[Piece]
-    gains: Costs
-    box: Box
+    nearer: list[tuple[Box, UInt8Array]]
 
 
 class Foreground:
@@ -123,9 +119,13 @@ class Foreground:
         ranks = np.zeros(runs.count, np.uint8)
         ranks[by_size] = np.arange(1, len(by_size) + 1)
         cell_ranks = cell_runs.draw(ranks)
-        return [
-            self._whole(runs, int(label), cell_ranks == rank).measure() for rank, label in enumerate(by_size, start=1)
-        ]
+        return [self._whole(runs, int(label), cell_ranks == rank) for rank, label in enumerate(by_size, start=1)]
+
+    def measure(self) -> Foreground:
+        """Measure now what tracking may ask of a piece, so that it need not wait for it."""
+        for piece in (*self.components, *self.specks):
+            _ = piece.size, piece.pose, piece.votes
+        return self
 
     def box(self, piece: Piece) -> Box:
         """The cells that a component's pixels lie in, also those whose centres it misses."""
@@ -149,15 +149,17 @@ class Foreground:
             parts.append(self._piece(piece.label, cells))
         own = self.box(piece)
         inner = own.within(box).slices
-        self._cuts[piece.label] = _CutComponent(parts, [gain[inner] for gain in gains], own)
+        nearer = [_where_positive(gain[inner], own) for gain in gains]
+        self._cuts[piece.label] = _CutComponent(parts, nearer)
         return parts
 
     def drawing(self, layers: Mapping[Piece, int]) -> Drawing:
         """Tell how the frame is to be painted, where pieces have these layer ids."""
-        cuts = [
-            Cut(label, cut.box, cut.gains, [layers.get(piece, 0) for piece in cut.parts])
-            for label, cut in self._cuts.items()
-        ]
+        cuts = []
+        for label, cut in self._cuts.items():
+            first, *others = (layers.get(piece, 0) for piece in cut.parts)
+            parts = [Part(layer, *nearer) for layer, nearer in zip(others, cut.nearer, strict=True)]
+            cuts.append(Cut(label, first, parts))
         whole = {piece.label: layer for piece, layer in layers.items() if piece.label not in self._cuts}
         return Drawing(whole, cuts)
 
@@ -179,6 +181,14 @@ def _on_grid(pixels: Box, stride: int, shape: tuple[int, ...]) -> Box:
     top, left = min(pixels.top // stride, height - 1), min(pixels.left // stride, width - 1)
     bottom, right = max(-(-pixels.bottom // stride), top + 1), max(-(-pixels.right // stride), left + 1)
     return Box(top, left, bottom, right).grown(0, shape)
+
+
+def _where_positive(gain: npt.NDArray[np.float32], box: Box) -> tuple[Box, UInt8Array]:
+    """What of a (h, w) gain, which is in a box, is above 0, with a cell around it, as a `Part` has it."""
+    around = Box.around((gain > 0).view(np.uint8)).grown(1, gain.shape)
+    shown = gain[around.slices]
+    whole = cv2.addWeighted(shown, FINENESS, shown, 0, EVEN, dtype=cv2.CV_8U)
+    return around.moved(box.top, box.left), np.asarray(whole, np.uint8)
 
 
 def nearest_of(costs: Costs) -> tuple[UInt8Array, Costs]:

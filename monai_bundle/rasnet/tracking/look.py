@@ -40,7 +40,7 @@ _STEPS = np.arange(-SEARCH_CELLS, SEARCH_CELLS + 1)
 _STEP_COSTS = STILL_COST * (np.hypot(_STEPS[:, None], _STEPS) + np.abs(SEARCH_DEGREES)[:, None, None])
 
 CLEARANCE = 0.035
-"""How far from every other instrument a look is brought up to date, as a share of the frame's diagonal."""
+"""How far from every other instrument, in rows or columns, a look is brought up to date, as a share of the diagonal."""
 
 FLEX = 0.02
 """How far jaws may open and wrists bend away from the look that was first taken, as a share of the diagonal."""
@@ -147,17 +147,17 @@ class Look:
             cells: (h, w) uint8, 1 where the frame was given to the instrument.
             classes: (h, w) uint8, the classes of the whole frame.
         """
-        clearance = CLEARANCE * self._diagonal
+        clearance = round(CLEARANCE * self._diagonal)
         motion = self._to_grid(place)
         box = self._box(motion)
         if 0 in box.shape:
             return
-        wide = box.grown(math.ceil(clearance), self._grid)  # nothing further away is too near
+        wide = box.grown(clearance, self._grid)  # nothing further away is too near
         frame = classes[wide.slices]
         seen = frame * cells[wide.slices]
         others = frame - seen
-        near = Box.around(others).grown(math.ceil(clearance), wide.shape).slices
-        np.copyto(seen[near], IGNORE, where=_distance(others[near]) <= clearance)
+        near = cv2.dilate(others, np.ones((2 * clearance + 1, 2 * clearance + 1), np.uint8))
+        np.copyto(seen, IGNORE, where=near > 0)
         flags = cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
         matrix, size = _to_box(motion, wide), self._canvas.shape[::-1]
         now = cv2.warpAffine(seen, matrix, size, flags=flags, borderValue=IGNORE)

@@ -14,7 +14,24 @@ from rasnet.tracking.grid import Grid
 from rasnet.tracking.runs import Runs
 
 UInt8Array = npt.NDArray[np.uint8]
-Costs = Sequence[npt.NDArray[np.float32]]
+
+EVEN, FINENESS = 128, 16
+"""Stands for a place as near as another, and for a sixteenth of a cell less."""
+
+
+class Part(NamedTuple):
+    """Where a part of a component is nearer than all parts before it.
+
+    Attributes:
+        layer: of the part, 0 if it is not shown.
+        box: on the grid, with all cells where it is nearer, and those beside them.
+        gain: by how much it is nearer there, in sixteenths of a cell above `EVEN`, uint8 (h, w): a quarter of the
+            size of a float, and compared in full resolution four times as fast.
+    """
+
+    layer: int
+    box: Box
+    gain: UInt8Array
 
 
 class Cut(NamedTuple):
@@ -22,15 +39,13 @@ class Cut(NamedTuple):
 
     Attributes:
         label: the component.
-        box: where on the grid the gains are; it holds the component.
-        gains: by how much each part but the first is nearer than all before it, float32 (h, w) on the grid.
-        layers: of the parts, 0 for one that is not shown.
+        layer: of its first part, which is where no other is nearer; 0 if it is not shown.
+        parts: the others.
     """
 
     label: int
-    box: Box
-    gains: Costs
-    layers: Sequence[int]
+    layer: int
+    parts: Sequence[Part]
 
 
 class Drawing(NamedTuple):
@@ -46,11 +61,11 @@ class Drawing(NamedTuple):
 
 
 class _Nearer(NamedTuple):
-    """Where a part of a component is nearer than all parts before it: bool, from pixel `top`, `left` on."""
+    """Where a part of a component is nearer than all parts before it: 255 there, from pixel `top`, `left` on."""
 
     top: int
     left: int
-    inside: npt.NDArray[np.bool_]
+    inside: UInt8Array
 
 
 class Outline:
@@ -74,22 +89,22 @@ class Outline:
         for label, layer in drawing.layers.items():
             ids[label] = layer
         for cut in drawing.cuts:
-            ids[cut.label] = cut.layers[0]
+            ids[cut.label] = cut.layer
         mask = self._runs.draw(ids)
         for cut in drawing.cuts:
-            only = (np.arange(self._runs.count) == cut.label).view(np.uint8)
-            for layer, gain in zip(cut.layers[1:], cut.gains, strict=True):
-                top, left, inside = self._nearer(gain, cut.box)
+            only = (np.arange(self._runs.count) == cut.label) * np.uint8(255)
+            for part in cut.parts:
+                top, left, inside = self._nearer(part)
                 bottom, columns = top + inside.shape[0], slice(left, left + inside.shape[1])
-                component = self._runs.between(top, bottom).draw(only)[:, columns].view(np.bool_)
-                np.copyto(mask[top:bottom, columns], layer, where=inside & component)
+                cv2.bitwise_and(inside, self._runs.between(top, bottom).draw(only)[:, columns], dst=inside)
+                cv2.copyTo(np.full_like(inside, part.layer), inside, mask[top:bottom, columns])
         return mask
 
-    def _nearer(self, gain: npt.NDArray[np.float32], box: Box) -> _Nearer:
-        """Interpolate to full resolution where a part is nearer: (h, w) float32 on the grid, above 0 there."""
-        around = Box.around((gain > 0).view(np.uint8)).grown(1, gain.shape)
+    def _nearer(self, part: Part) -> _Nearer:
+        """Interpolate to full resolution where a part is nearer."""
         # The frame's last pixels may lie beyond the last cell.
-        last = cv2.copyMakeBorder(gain[around.slices], 0, 1, 0, 1, cv2.BORDER_REPLICATE)
+        last = cv2.copyMakeBorder(part.gain, 0, 1, 0, 1, cv2.BORDER_REPLICATE)
         full = cv2.resize(last, None, fx=self._grid.stride, fy=self._grid.stride)
-        top, left = (box.top + around.top) * self._grid.stride, (box.left + around.left) * self._grid.stride
-        return _Nearer(top, left, full[: self._grid.height - top, : self._grid.width - left] > 0)
+        top, left = part.box.top * self._grid.stride, part.box.left * self._grid.stride
+        shown = full[: self._grid.height - top, : self._grid.width - left]
+        return _Nearer(top, left, np.asarray(cv2.compare(shown, EVEN, cv2.CMP_GT), np.uint8))

@@ -217,7 +217,7 @@ class Separator:
                     continue  # nothing has moved since
                 taken = _union([other for other in holders if other is not claim])
                 place = claim.track.look.settle(claim.place, piece.cells, taken, classes)
-                if place != claim.place or claim not in settled:
+                if place != claim.place:
                     claim.place, claim.cells = place, claim.track.at(place)
                 settled[claim] = [holder.cells for holder in holders]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,8 +26,8 @@ from rasnet.tracking.track import Track, TrackedLayer
 if TYPE_CHECKING:
     from rasnet.video import RegionOfInterest
 
-GRID_CELLS = 320
-"""The longer side of the frame has at most this many cells."""
+GRID_CELLS = 256
+"""The longer side of the frame has about this many cells: from 170 on, if it has that many pixels, to 384."""
 
 PERSIST_S = 0.08
 """A new component becomes a layer when it has been seen for this long ..."""
@@ -96,6 +96,7 @@ class Tracker:
         self._tracks: list[Track] = []
         self._grid: Grid | None = None
         self._last_s: float | None = None
+        self._put_off: list[Callable[[], None]] = []
 
     @property
     def layers(self) -> list[TrackedLayer]:
@@ -155,13 +156,14 @@ class Tracker:
         """
         assert self._grid is not None, "frames are prepared first"
         grid = self._grid
+        self.catch_up()
         time_s, step_s = self._advance(time_s)
         finder = Finder(foreground, grid, time_s, typed=self._schema.kind == "types", young_s=self._gap_s)
         sights = finder.find(self._lately_seen(time_s, step_s))
         for sight in sights:
             if sight.place is not None:
-                sight.track.look.renew(sight.place, sight.cells, foreground.classes)
-                measure = functools.partial(pose_of, sight.cells, grid.window)
+                self._put_off.append(partial(sight.track.look.renew, sight.place, sight.cells, foreground.classes))
+                measure = partial(pose_of, sight.cells, grid.window)
                 sight.track.observe_contact(time_s, measure, sight.votes, sight.place)
             else:
                 sight.track.observe(time_s, foreground.classes * sight.cells, sight.pose(grid), sight.votes)
@@ -170,6 +172,12 @@ class Tracker:
         self._forget(time_s)
         owned = {piece: sight.track.id for sight in sights if sight.track.id for piece in sight.pieces}
         return foreground.drawing(owned)
+
+    def catch_up(self) -> None:
+        """Do what `follow` put off, as only the next frame needs it. It is done then, if there is no time before."""
+        for task in self._put_off:
+            task()
+        self._put_off.clear()
 
     def adopt(self, time_s: float, layers: UInt8Array, classes: UInt8Array | None = None) -> None:
         """Continue from a mask that exists already: a frame done by an earlier run, or one a person corrected.
@@ -188,6 +196,7 @@ class Tracker:
         grid = self._check(layers)
         if classes is not None:
             self._check(classes)
+        self.catch_up()
         time_s, _ = self._advance(time_s)
         self._tracks = [track for track in self._tracks if track.id is not None]
         known = {track.id: track for track in self._tracks}
@@ -297,7 +306,7 @@ class Tracker:
 
 
 def _grid(height: int, width: int, roi: RegionOfInterest | None) -> Grid:
-    stride = max(1, math.ceil(max(height, width) / GRID_CELLS))
+    stride = max(1, round(max(height, width) / GRID_CELLS))
     first = stride // 2
     rows, columns = len(range(first, height, stride)), len(range(first, width, stride))
     if roi is None:
