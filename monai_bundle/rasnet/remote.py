@@ -58,7 +58,10 @@ class Remote(Generic[T]):
         return self.begin(function, *args, **kwargs)()
 
     def begin(self, function: Callable[Concatenate[T, P], R], /, *args: P.args, **kwargs: P.kwargs) -> Callable[[], R]:
-        """Begin a call, and give what waits for its result; nothing else may be called before."""
+        """Begin a call, and give what waits for its result.
+
+        Results must be asked for in the order of the calls, and all of them.
+        """
         self.wait()
         try:
             self._pipe.send((function, args, kwargs))

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -267,46 +267,58 @@ class _Session:
             recorder = _enter(stack, partial(_Recorder, self._folder, _WORKERS if apart else 0), apart)
             eye = _Eye(backend, stream.yuv, roi)
             eye.open()
-            grid = tracking.call(_Tracking.grid)
             recorder.wait()
-            caught_up = recorded = _nothing
+            finish = partial(self._finish, recorder, tracking.call(_Tracking.grid))
+            behind = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="finish-mask"))
             stack.enter_context(one_opencv_thread())
             stack.enter_context(_unhurried_garbage_collection())
             stream.take()
             self._before, self._dropped_before = stream.received, stream.dropped
             self._began = told = time.monotonic()
+            finished: Future[None] | None = None
             while (taken := stream.take()) is not None:
-                classes, uncertainty = eye.see(taken)
-                caught_up()
+                classes, uncertainty = eye.see(taken)  # perhaps while the last picture is tracked
                 tracked = tracking.begin(_Tracking.follow, taken.pts, classes)
-                outline = Outline(classes.foreground, grid)  # which is found meanwhile
-                drawing = tracked()
                 caught_up = tracking.begin(_Tracking.catch_up)
-                layers = outline.paint(drawing)
-                now = time.monotonic()
-                self._dropped = stream.dropped - self._dropped_before
-                self._last = taken.index
-                recorded()
+                if finished is not None:
+                    finished.result()
                 frame = PredictedFrame(taken.index, taken.pts, uncertainty)
-                recorded = recorder.begin(_Recorder.write, frame, Forwarded([classes]), drawing, grid)
-                self._latencies.append(now - taken.arrived)
-                self._overlay.offer(taken, layers)
+                finished = behind.submit(finish, taken, frame, classes, tracked, caught_up)
+                self._dropped = stream.dropped - self._dropped_before
+                now = time.monotonic()
                 if now - told >= _STATUS_S:
                     recent = self._latencies[-max(round(stream.fps), 1) :]
                     self._status(len(self._latencies), self._dropped, Latency.of(recent))
                     told = now
                 if seconds is not None and now - self._began >= seconds:
                     break
-            caught_up()
-            recorded()
+            if finished is not None:
+                finished.result()
             found = tracking.call(_Tracking.layers)
         for layer in found:
             if layer.type is not None:
                 case.propose_type(layer.id, layer.type, who=case.info.model.name)
 
-
-def _nothing() -> None:
-    pass
+    def _finish(
+        self,
+        recorder: Near[_Recorder] | Remote[_Recorder],
+        grid: Grid,
+        taken: LivePicture,
+        frame: PredictedFrame,
+        classes: ClassRuns,
+        tracked: Callable[[], Drawing],
+        caught_up: Callable[[], None],
+    ) -> None:
+        """Paint a picture's mask and hand it on."""
+        outline = Outline(classes.foreground, grid)  # which is found while the picture is tracked
+        drawing = tracked()
+        layers = outline.paint(drawing)
+        latency = time.monotonic() - taken.arrived
+        recorder.call(_Recorder.write, frame, Forwarded([classes]), drawing, grid)
+        self._latencies.append(latency)
+        self._last = taken.index
+        self._overlay.offer(taken, layers)
+        caught_up()
 
 
 def _enter(stack: ExitStack, make: Callable[[], T], apart: bool) -> Near[T] | Remote[T]:
