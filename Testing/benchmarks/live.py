@@ -6,6 +6,9 @@
 A process of its own sends the sample clip, enlarged, as H.264 without pictures that look ahead, over TCP and at the
 speed of a camera. `rasnet live` receives it as it would a camera's stream, records it, and says how long after the
 arrival of a frame's data its mask was there, and how many frames came while it was busy with an earlier one.
+
+The stream is FLV, which encoders send by RTMP, and in which every picture says how long it is. In an MPEG transport
+stream one of more than 64 kB ends where the next begins, so that key frames come late, together with their successors.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ with av.open(sys.argv[1]) as source:
     packets = [(packet, packet.pts, packet.dts) for packet in source.demux(stream) if packet.dts is not None]
     end, base = packets[-1][0].dts + packets[-1][0].duration, stream.time_base
     with contextlib.suppress(av.error.FFmpegError, OSError), av.open(
-        sys.argv[2], "w", format="mpegts", options={"flush_packets": "1"}
+        sys.argv[2], "w", format="flv", options={"flush_packets": "1", "flvflags": "no_duration_filesize"}
     ) as target:
         copy, began = target.add_stream_from_template(stream), time.monotonic()
         for turn in itertools.count():

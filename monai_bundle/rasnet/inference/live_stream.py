@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from bisect import bisect_left, insort
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rasnet.errors import RASNetError
+from rasnet.inference.live_recorder import UNCODED, Recorder, words
 from rasnet.video.picture import to_rgb
 from rasnet.video.yuv import YuvForm, copy_planes, form_of
 
@@ -30,12 +30,6 @@ STALL_S = 5.0
 
 # FFmpeg looks at a stream for 5 s before it gives anything, unless told otherwise, in microseconds.
 _DEFAULTS = {"analyzeduration": "1000000"}
-
-# Pictures that come as they are, without a codec, are too large to be recorded so: 180 MB/s at 1920x1080.
-_UNCODED = ("rawvideo", "wrapped_avframe", "v210", "v308", "v408", "v410", "r210", "bitpacked")
-# On the disk every second: that much is lost if the program is killed. Left alone, FFmpeg gathers five.
-_MATROSKA = {"cluster_time_limit": "1000", "flush_packets": "1"}
-_ENCODER = {"preset": "ultrafast", "tune": "zerolatency", "crf": "18"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +198,7 @@ class LiveStream:
             packet.pts = packet.dts if packet.dts is not None else round(arrived / self._tick)
         if packet.dts is None:
             packet.dts = packet.pts
-        if not self._pts and not packet.is_keyframe and self._stream.codec_context.name not in _UNCODED:
+        if not self._pts and not packet.is_keyframe and self._stream.codec_context.name not in UNCODED:
             return
         if self._pts and packet.dts < self._last_dts:
             raise RASNetError("its clock went back, as if it had begun anew")
@@ -241,8 +235,6 @@ class LiveStream:
     def _offer(self, picture: Any) -> None:
         if self._first is None:
             self._first = picture.pts
-        if self._recorder is not None:
-            self._recorder.encode(picture)
         index = bisect_left(self._pts, picture.pts) - bisect_left(self._pts, self._first)
         arrived = self._arrived.get(picture.pts, time.monotonic())
         for pts in [pts for pts in self._arrived if pts <= picture.pts]:
@@ -253,70 +245,8 @@ class LiveStream:
             seconds = float((picture.pts - self._first) * self._tick)
             self._newest = LivePicture(index, seconds, arrived, picture)
             self._news.notify_all()
-
-
-class Recorder:
-    """Writes a stream into a file as it comes, or encoded where it comes without a codec.
-
-    Args:
-        path: of a Matroska file.
-        stream: that is received.
-        height: of its pictures.
-        width: of its pictures.
-
-    Raises:
-        RASNetError: the file cannot be written, or cannot hold such a stream.
-    """
-
-    def __init__(self, path: Path, stream: Any, height: int, width: int) -> None:
-        self._path = path
-        self._closed = False
-        self._encoding = stream.codec_context.name in _UNCODED
-        try:
-            self._container = av.open(str(path), "w", format="matroska", options=_MATROSKA)
-            if self._encoding:
-                rate = stream.average_rate or Fraction(25)
-                self._stream = self._container.add_stream("libx264", rate=rate, options=_ENCODER)
-                self._stream.height, self._stream.width = height, width
-                self._stream.pix_fmt = "yuv444p" if height % 2 or width % 2 else "yuv420p"
-                self._stream.codec_context.time_base = stream.time_base
-            else:
-                self._stream = self._container.add_stream_from_template(stream)
-            self._container.start_encoding()
-        except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise self._failure(error) from error
-
-    def copy(self, packet: Any) -> None:
-        """Write a packet as it is."""
-        if self._encoding:
-            return
-        packet.stream = self._stream
-        self._write(packet)
-
-    def encode(self, picture: Any) -> None:
-        """Write a picture that came without a codec."""
-        if self._encoding:
-            self._write(self._stream.encode(picture.reformat(format=self._stream.pix_fmt)))
-
-    def close(self) -> None:
-        """Finish the file; closing twice does no harm."""
-        if self._closed:
-            return
-        self._closed = True
-        with contextlib.suppress(av.error.FFmpegError, OSError):
-            if self._encoding:
-                self._container.mux(self._stream.encode(None))
-        with contextlib.suppress(av.error.FFmpegError, OSError):
-            self._container.close()
-
-    def _write(self, packets: Any) -> None:
-        try:
-            self._container.mux(packets)
-        except (av.error.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
-
-    def _failure(self, error: Exception) -> RASNetError:
-        return RASNetError(f"{self._path} cannot be recorded ({_words(error)}); check the disk and its free space")
+        if self._recorder is not None:
+            self._recorder.encode(picture)
 
 
 def _device_format(source: str) -> str | None:
@@ -338,4 +268,4 @@ def _words(error: BaseException) -> str:
         return "it is at its end"
     if isinstance(error, av.error.ExitError):
         return f"nothing came for {STALL_S:.0f} s"
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+    return words(error)
