@@ -177,9 +177,9 @@ def test_what_was_taken_by_a_program_that_is_killed_is_written_and_no_process_st
 @pytest.mark.parametrize(
     ("backend", "frames", "cores", "limit", "workers"),
     [
-        ("torch-cuda", 90_000, 16, None, 6),
+        ("torch-cuda", 90_000, 16, None, 8),
         ("torch-cuda", 90_000, 8, None, 4),
-        ("torch-cuda", 90_000, 128, None, 6),  # one process tracks
+        ("torch-cuda", 90_000, 128, None, 8),  # one process tracks
         ("torch-cuda", 90_000, 4, None, 0),  # decoding takes them all
         ("torch-cuda", 90_000, 16, "2", 0),  # the user wants few threads
         ("torch-cuda", 250, 16, None, 0),  # done before processes have begun

@@ -13,6 +13,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 import cv2
 
 from rasnet.errors import RASNetError
+from rasnet.heap import keep_freed_memory
 from rasnet.spawning import fresh_processes
 
 T = TypeVar("T")
@@ -131,6 +132,7 @@ class Near(Generic[T]):
 
 def _serve(make: Callable[[], Any], pipe: Connection) -> None:
     leave_interrupts_alone()
+    keep_freed_memory()
     cv2.setNumThreads(1)
     value, error = _result(make)
     gc.freeze()  # going through all modules' objects would make one call in many slow

@@ -23,6 +23,7 @@ from rasnet.case.creation import prepare_folder
 from rasnet.case.recording import VIDEO, begin_recording, finish_recording, is_unfinished, open_recording
 from rasnet.errors import RASNetError
 from rasnet.forwarded import Forwarded
+from rasnet.heap import keep_freed_memory
 from rasnet.inference.backend import Backend, Device, load_backend
 from rasnet.inference.live_stream import End, LivePicture, LiveStream
 from rasnet.inference.pipeline import model_info
@@ -260,6 +261,7 @@ class _Session:
 
     def _watch(self, source: str, roi: RegionOfInterest, seconds: float | None) -> None:
         stream, backend = self._stream, self._backend
+        keep_freed_memory()
         case = self._begin(source, roi)
         apart = has_cores_to_spare(backend)
         with ExitStack() as stack:

@@ -1,8 +1,8 @@
 """A sink in processes of its own, where one process does not keep up.
 
 Beside a GPU and many cores, a process that decodes, tracks and writes waits for Python's lock more than it works, above
-all the tracker, which makes hundreds of short calls a frame. What goes to the other process is small, as masks travel
-as runs.
+all the tracker, which makes hundreds of short calls a frame. So one process tracks, one hands frames around and writes
+what the workers have drawn. What goes from one to the other is small, as masks travel as runs.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy.typing as npt
 from rasnet.case import Case
 from rasnet.cores import available_cores, thread_limit
 from rasnet.errors import RASNetError
+from rasnet.heap import keep_freed_memory
 from rasnet.inference.backend import Backend
 from rasnet.inference.following import RemoteFollower
 from rasnet.inference.frames import FrameBatch
@@ -35,16 +36,17 @@ from rasnet.spawning import fresh_processes
 # With fewer cores, decoding and the threads of this process have work for all of them.
 _FEWEST_CORES = 8
 
-# One process tracks, in order; more workers than these would wait for it.
-_MOST_WORKERS = 6
+# One process tracks, in order; more workers than these would wait for it. Of the frames/s that came of recorded classes
+# of 1920x1080 on 16 cores (8 with two threads each), 6 made 261, 8 made 270, 10 made 294; on quicker ones 6 made 329.
+_MOST_WORKERS = 8
 
 # Processes begin and end within three seconds, in which threads have done some hundred frames. From then on they are
-# faster: frames/s of 1920x1080 in the second half of a video 137, and 87 by threads (H100, 16 cores).
+# faster: frames/s of 1920x1080 in the second half of a video 240, and 87 by threads (H100, 16 cores, which decode).
 _FEWEST_FRAMES = 1000
 
 
 class SinkProcess:
-    """A `CaseSink` that tracks in one process, and draws and encodes in others; it is used like one.
+    """A `CaseSink` in another process, which tracks in a third and draws and encodes in more; it is used like one.
 
     Ctrl-C is this process's to answer; should it be killed, the others still write what they were given.
 
@@ -191,6 +193,7 @@ def start_workers(count: int) -> ProcessPoolExecutor:
 
 def _begin_work() -> None:
     leave_interrupts_alone()
+    keep_freed_memory()
     threading.Thread(target=_end_with_the_tracker, daemon=True).start()
 
 
