@@ -39,7 +39,7 @@ PLANS: dict[str, list[tuple[str, str]]] = {
         ("comparison", "--frames 16"),
         ("many", ""),
         ("live", "--size 1280x1024 --fps 15 --seconds 10"),
-        ("memory", "--frames 500 2000"),
+        ("memory", "--frames 1000 4000"),
         ("memory", "--frames 1000 4000 --size 320x256"),
     ],
     "cuda": [

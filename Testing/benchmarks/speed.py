@@ -146,7 +146,7 @@ def _time_following(clock: StageClock, case: Case, times: list[float], masks: li
     tracker = Tracker(case.info.schema, roi=case.info.roi)
     prepare = tracker.preparation(case.info.height, case.info.width)
     for pts, mask in zip(times, masks, strict=True):
-        foreground = prepare(ClassRuns.of(mask))
+        foreground = prepare(ClassRuns.of(mask)).measure()
         with clock("follow", len(masks)):
             tracker.follow(pts, foreground)
 

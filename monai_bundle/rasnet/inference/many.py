@@ -170,7 +170,7 @@ class _InTurns:
 class InThisProcess:
     """Segments videos here, some at once, with one model.
 
-    On a GPU long videos get processes besides, which import the program's main module (see `SinkProcess`).
+    On a GPU long videos get processes besides (see `SinkProcess`).
 
     Args:
         at_once: videos under way at the same time; chosen by the model's device where it is None.
