@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -143,6 +144,28 @@ def test_a_process_that_is_killed_is_one_sentence_and_the_same_command_goes_on(t
     with SinkProcess(case, workers=1) as sink:
         write(sink, case.missing())
     assert case.missing() == []
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="needs a system that tells whose child a process is")
+@pytest.mark.parametrize("number", range(3))  # the one that tracks, the one that draws, and Python's own for both
+def test_any_of_its_processes_may_be_killed(number: int, tmp_path: Path) -> None:
+    case, said = make_case(tmp_path), None
+    try:
+        with SinkProcess(case, workers=1) as sink:
+            write(sink, [0, 1])
+            wait_until(lambda: len(case.frames()) == 2)
+            (process,) = multiprocessing.active_children()
+            children = sorted(children_of(process.pid))
+            assert len(children) == 3
+            os.kill(children[number], signal.SIGKILL)
+            write(sink, range(2, 12))
+    except RASNetError as error:
+        said = str(error)
+    if said is None:
+        assert case.missing() == []
+    else:
+        assert said == str(told_of_a_kill(BrokenExecutor()))
+    assert [row.index for row in case.frames()][:2] == [0, 1]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")

@@ -164,12 +164,19 @@ class CaseSink:
                 raise told_of_a_kill(killed) from killed
             finally:
                 self._threads.shutdown(cancel_futures=True)
-        model = self.case.info.model
-        for layer in self.follower.layers:
-            if layer.type is not None:
-                self.case.propose_type(layer.id, layer.type, who=model.name if model else "rasnet")
+        self._propose_types()
         if error is None:
             self._raise_error()
+
+    def _propose_types(self) -> None:
+        model = self.case.info.model
+        try:
+            layers = self.follower.layers
+        except BrokenExecutor as killed:
+            raise told_of_a_kill(killed) from killed
+        for layer in layers:
+            if layer.type is not None:
+                self.case.propose_type(layer.id, layer.type, who=model.name if model else "rasnet")
 
 
 def _prepare(prepare: Preparation, classes: Forwarded[list[ClassRuns]]) -> Foregrounds:
