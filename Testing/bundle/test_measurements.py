@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rasnet.errors import RASNetError
@@ -157,7 +157,11 @@ def instruments(draw: st.DrawFn) -> tuple[Mask, Mask]:
     """A bar with a distal end, drawn well inside a (160, 160) frame: layers and parts."""
     place = st.tuples(st.integers(40, 120), st.integers(40, 120))
     base, tip = draw(st.tuples(place, place).filter(lambda ends: math.dist(*ends) > 40))
-    width = draw(st.integers(3, 15))
+    return instrument(base, tip, draw(st.integers(3, 15)))
+
+
+def instrument(base: tuple[int, int], tip: tuple[int, int], width: int) -> tuple[Mask, Mask]:
+    """Layers and parts of one instrument; points are (x, y)."""
     layers, parts = np.zeros((160, 160), np.uint8), np.zeros((160, 160), np.uint8)
     middle = tuple((np.array(base) + tip) // 2)
     cv2.line(parts, base, tuple(int(value) for value in middle), 1, width)
@@ -168,6 +172,7 @@ def instruments(draw: st.DrawFn) -> tuple[Mask, Mask]:
 
 @settings(max_examples=40, deadline=None)
 @given(instruments(), st.integers(-20, 20), st.integers(-20, 20))
+@example(instrument((118, 119), (118, 76), 12), 7, -9)  # its axis runs along the pixels
 def test_measurements_move_with_the_instrument(drawn: tuple[Mask, Mask], dx: int, dy: int) -> None:
     layers, parts = drawn
     before = only(measure_layers(layers, parts, PARTS))

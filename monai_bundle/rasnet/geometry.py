@@ -154,7 +154,8 @@ def far_end(mask: npt.NDArray[np.uint8], axis: Point, origin: tuple[int, int] = 
 def extreme_along(outline: npt.NDArray[np.float64], axis: Point) -> Point:
     """Middle of those points of an (N, 2) outline that lie furthest along a direction, within one pixel."""
     projection = outline @ np.array(axis)
-    x, y = outline[projection > projection.max() - 1].mean(axis=0)
+    # The next row of pixels is no part of it, whichever way its distance of one pixel is rounded.
+    x, y = outline[projection > projection.max() - 1 + 1e-6].mean(axis=0)
     return Point(float(x), float(y))
 
 
