@@ -131,9 +131,7 @@ class Near(Generic[T]):
 
 
 def _serve(make: Callable[[], Any], pipe: Connection) -> None:
-    leave_interrupts_alone()
-    keep_freed_memory()
-    cv2.setNumThreads(1)
+    begin_helping()
     value, error = _result(make)
     gc.freeze()  # going through all modules' objects would make one call in many slow
     try:
@@ -164,6 +162,8 @@ def _gone() -> BrokenExecutor:
     return BrokenExecutor("the process is gone")
 
 
-def leave_interrupts_alone() -> None:
-    """Let Ctrl-C be answered by the process that started this one."""
+def begin_helping() -> None:
+    """Be a process that works for another, which answers Ctrl-C, and not the only one that works on masks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    keep_freed_memory()
+    cv2.setNumThreads(1)

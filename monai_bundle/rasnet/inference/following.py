@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ class RemoteFollower:
 
     def follow(self, frames: Sequence[PredictedFrame], foregrounds: Foregrounds) -> UntilFailure[Drawing]:
         """Track frames; see `Follower.follow`."""
-        drawings, notes = self._far.call(_Noting.follow, frames, foregrounds)
+        drawings, notes = self._far.call(_Noting.follow_and_note, frames, foregrounds)
         for note in notes:
             self._note(note)
         return drawings
@@ -101,12 +102,13 @@ class RemoteFollower:
     @property
     def layers(self) -> list[TrackedLayer]:
         """Every layer so far."""
-        return self._far.call(_Noting.layers)
+        layers: list[TrackedLayer] = self._far.call(attrgetter("layers"))
+        return layers
 
     def __enter__(self) -> RemoteFollower:
         with ExitStack() as stack:
             stack.enter_context(self._far)
-            self.preparation = self._far.call(_Noting.preparation)
+            self.preparation: Preparation = self._far.call(attrgetter("preparation"))
             stack.pop_all()
         return self
 
@@ -114,25 +116,18 @@ class RemoteFollower:
         self._far.__exit__(*why)
 
 
-class _Noting:
+class _Noting(Follower):
     """A follower that keeps its notes for the answer."""
 
     def __init__(self, folder: Path) -> None:
         self._notes: list[str] = []
-        self._case = Case.open(folder)
-        self._follower = Follower(self._case, self._notes.append)
+        super().__init__(Case.open(folder), self._notes.append)
 
-    def follow(
+    def follow_and_note(
         self, frames: Sequence[PredictedFrame], foregrounds: Foregrounds
     ) -> tuple[UntilFailure[Drawing], list[str]]:
         self._notes.clear()
-        return self._follower.follow(frames, foregrounds), self._notes
-
-    def layers(self) -> list[TrackedLayer]:
-        return self._follower.layers
-
-    def preparation(self) -> Preparation:
-        return self._follower.preparation
+        return self.follow(frames, foregrounds), self._notes
 
     def close(self) -> None:
-        self._case.close()
+        self.case.close()

@@ -17,20 +17,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from rasnet.case import Case
 from rasnet.cores import available_cores, thread_limit
 from rasnet.errors import RASNetError
-from rasnet.heap import keep_freed_memory
 from rasnet.inference.backend import Backend
 from rasnet.inference.following import RemoteFollower
 from rasnet.inference.frames import FrameBatch
 from rasnet.inference.sink import CaseSink, Chunk, chunks, told_of_a_kill
 from rasnet.progress import Progress, SilentProgress
-from rasnet.remote import leave_interrupts_alone
+from rasnet.remote import begin_helping
 from rasnet.spawning import fresh_processes
 
 # With fewer cores, decoding and the threads of this process have work for all of them.
@@ -157,7 +155,7 @@ class _Teller(SilentProgress):
 
 def _serve(folder: Path, workers: int, frames: Connection, events: Connection) -> None:
     """Be the process that tracks."""
-    leave_interrupts_alone()
+    begin_helping()
     teller = _Teller(events)
     try:
         with (
@@ -187,13 +185,12 @@ def start_workers(count: int) -> ProcessPoolExecutor:
     """Start processes that draw and encode."""
     pool = ProcessPoolExecutor(count, fresh_processes(), initializer=_begin_work)
     for _ in range(count):  # at once, not when they are needed
-        pool.submit(cv2.setNumThreads, 1)
+        pool.submit(os.getpid)
     return pool
 
 
 def _begin_work() -> None:
-    leave_interrupts_alone()
-    keep_freed_memory()
+    begin_helping()
     threading.Thread(target=_end_with_the_tracker, daemon=True).start()
 
 

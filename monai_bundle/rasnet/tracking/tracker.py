@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rasnet.video import RegionOfInterest
 
 GRID_CELLS = 256
-"""The longer side of the frame has about this many cells: from 170 on, if it has that many pixels, to 384."""
+"""The longer side of the frame has about this many cells: 192 at least, if it has that many pixels, and 383 at most."""
 
 PERSIST_S = 0.08
 """A new component becomes a layer when it has been seen for this long ..."""
