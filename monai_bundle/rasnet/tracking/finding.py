@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import cv2
 
@@ -49,7 +50,6 @@ class Sight:
         self.cells = self.cells | piece.cells
         self.votes = self.votes + piece.votes
 
-    @property
     def enters(self) -> bool:
         """Whether a piece comes in by the border."""
         return any(piece.pose.entry.contact > 0 for piece in self.pieces)
@@ -152,7 +152,6 @@ class Finder:
         return rest
 
     def _owner(self, piece: Piece, *, speck: bool) -> Sight | None:
-        diagonal = self._grid.window.diagonal
         best, surest = None, math.inf
         for sight in self._sights.values():
             on_it = 0 if sight.expected is None else cv2.countNonZero(sight.expected & piece.cells)
@@ -160,10 +159,15 @@ class Finder:
                 piece,
                 sight.track.pose,
                 covered=on_it / piece.size,
-                distance=float((piece.away[sight.cells > 0] / diagonal).min()),
+                distance=partial(self._distance, piece, sight),
                 seen_enters=sight.enters,
                 speck=speck,
             )
             if cost is not None and cost < surest:
                 best, surest = sight, cost
         return best
+
+    def _distance(self, piece: Piece, sight: Sight) -> float:
+        """From a piece to what is seen of an instrument, as a share of the diagonal."""
+        nearest, _, _, _ = cv2.minMaxLoc(piece.away, sight.cells)
+        return float(nearest) / self._grid.window.diagonal

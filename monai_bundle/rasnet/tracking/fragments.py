@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rasnet.geometry import Pose
 from rasnet.tracking.components import Piece
 from rasnet.tracking.matching import ELONGATED, angle_between
@@ -18,8 +20,8 @@ def belonging(
     pose: Pose,
     *,
     covered: float,
-    distance: float,
-    seen_enters: bool,
+    distance: Callable[[], float],
+    seen_enters: Callable[[], bool],
     speck: bool,
 ) -> float | None:
     """How surely a piece is a fragment of an instrument (lower is surer); None when it is not.
@@ -27,6 +29,8 @@ def belonging(
     It is when half of it lies on the instrument's expected shape; when it lies in line with the instrument and
     not both come in by the border, as the far half of a shaft that another one crosses; or when it is near to
     what is seen of the instrument and does not come in by the border itself.
+
+    What takes long to find out is asked for only where it decides.
 
     Args:
         piece: the piece.
@@ -39,11 +43,11 @@ def belonging(
     if covered >= 0.5:
         return 1 - covered
     inner = piece.pose.entry.contact == 0
-    aligned = (inner or not seen_enters) and in_line(piece.pose, pose)
-    if aligned and distance <= (NEAR if speck else GAP):
-        return 1 + distance
-    if (inner or speck) and distance <= NEAR:
-        return 2 + distance
+    aligned = in_line(piece.pose, pose) and (inner or not seen_enters())
+    if aligned and distance() <= (NEAR if speck else GAP):
+        return 1 + distance()
+    if (inner or speck) and distance() <= NEAR:
+        return 2 + distance()
     return None
 
 

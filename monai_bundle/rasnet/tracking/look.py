@@ -82,6 +82,7 @@ class Look:
         self._origin = (box.left - BEYOND, box.top - BEYOND)  # of the canvas, in cells of the grid
         self._bendable = _distance(self._canvas) <= FLEX * self._diagonal
         self._moved: tuple[Placement, UInt8Array] | None  # what `at` gave last
+        self._turns: tuple[float, npt.NDArray[np.float32]] | None  # what `_turned` gave last
         self._sample()
 
     def at(self, place: Placement) -> UInt8Array:
@@ -113,10 +114,7 @@ class Look:
         windows, samples = self._windows(place)
         if not samples.size:
             return place
-        (left, top), (right, bottom) = (
-            windows.min(axis=2).min(axis=0).tolist(),
-            windows.max(axis=2).max(axis=0).tolist(),
-        )
+        (left, top), (right, bottom) = windows.min(axis=(0, 2)).tolist(), windows.max(axis=(0, 2)).tolist()
         box = Box(top, left, bottom + len(_STEPS), right + len(_STEPS))
         if classes is None:
             worths, planes = Worths(box, component, taken, None, [0]), np.zeros_like(samples)
@@ -132,12 +130,22 @@ class Look:
 
         Samples that never come to lie on the grid, as most of a shaft beyond the border, count for nothing.
         """
-        motions = np.array([self._to_grid(place.moved(0, 0, angle)) for angle in SEARCH_DEGREES])
-        first = np.rint(motions[:, :, :2] @ self._points + motions[:, :, 2:]).astype(np.intp) - SEARCH_CELLS
+        x, y = self._pivot
+        pivot = np.array([[x + place.dx], [y + place.dy]], np.float32)
+        first = np.rint(self._turned(place.angle) + pivot) - SEARCH_CELLS
         height, width = self._grid
-        before, behind = -len(_STEPS), np.array([[width], [height]])
-        samples = np.flatnonzero(((first > before) & (first < behind)).all(axis=1).any(axis=0))
-        return np.minimum(np.maximum(first.take(samples, axis=2), before), behind), samples
+        before, behind = np.float32(-len(_STEPS)), np.array([[width], [height]], np.float32)
+        near = (first > before) & (first < behind)
+        samples = np.flatnonzero((near[:, 0] & near[:, 1]).any(axis=0))
+        return np.minimum(np.maximum(first.take(samples, axis=2), before), behind).astype(np.intp), samples
+
+    def _turned(self, angle: float) -> npt.NDArray[np.float32]:
+        """The samples about the pivot, at every turn that is tried from an angle: (turns, 2, n) cells."""
+        if self._turns is None or self._turns[0] != angle:
+            turns = np.radians(np.add(SEARCH_DEGREES, angle))
+            matrices = np.array([[np.cos(turns), -np.sin(turns)], [np.sin(turns), np.cos(turns)]])
+            self._turns = angle, (matrices.transpose(2, 0, 1) @ self._points).astype(np.float32)
+        return self._turns[1]
 
     def renew(self, place: Placement, cells: UInt8Array, classes: UInt8Array) -> None:
         """Follow the instrument's own motion, such as opening jaws, where no other instrument is near.
@@ -168,12 +176,13 @@ class Look:
         cells = np.flatnonzero(self._canvas > 0)
         cells = cells[:: max(1, len(cells) // SAMPLES)]
         rows, columns = np.divmod(cells, self._canvas.shape[1])
-        self._points = np.array([columns, rows], np.float64)
+        (x, y), (left, top) = self._pivot, self._origin
+        self._points = np.array([columns + (left - x), rows + (top - y)])
         self._point_classes = self._canvas.ravel()[cells]
         shown = np.bincount(self._point_classes) > 0
         self._kinds: list[int] = np.flatnonzero(shown).tolist()
         self._planes = (np.cumsum(shown) - 1)[self._point_classes]  # which of the kinds each sample is
-        self._moved = None
+        self._moved = self._turns = None
 
     def _box(self, motion: _Motion) -> Box:
         """Where on the grid the canvas lies."""

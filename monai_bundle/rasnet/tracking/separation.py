@@ -138,19 +138,21 @@ class Separator:
         if not holders or not all(claim.track.rooted for claim in holders):
             return []
         diagonal = self._grid.window.diagonal
-        known = _union(holders)
-        if cv2.countNonZero(piece.cells & ~known) < 2 * self._min_cells:
-            return []
         away = 0.04 * diagonal
+        box = self._foreground.box(piece).grown(math.ceil(away), piece.cells.shape).slices
+        inside, known = piece.cells[box], _union(holders)[box]
+        if cv2.countNonZero(inside & ~known) < 2 * self._min_cells:
+            return []
         # Most often too little is left outside of squares, all of whose cells are near, to look closer.
         side = 2 * int(away / 1.5) + 1
         near = cv2.dilate(known, np.ones((side, side), np.uint8))
-        if cv2.countNonZero(piece.cells & ~near) < 2 * self._min_cells:
+        if cv2.countNonZero(inside & ~near) < 2 * self._min_cells:
             return []
         distant = cv2.distanceTransform(1 - known, cv2.DIST_L2, 3) > away
-        rest = distant.view(np.uint8) & piece.cells
         found = []
-        for cells in self._large_parts(rest, 2 * self._min_cells):
+        for part in self._large_parts(inside & distant, 2 * self._min_cells):
+            cells = np.zeros_like(piece.cells)
+            cells[box] = part
             entry = pose_of(cells, self._grid.window).entry
             apart = min(entry.point.distance(claim.track.pose.entry.point) for claim in holders)
             if entry.contact >= 3 and apart > 0.15 * diagonal:

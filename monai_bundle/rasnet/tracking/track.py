@@ -21,6 +21,9 @@ SMOOTHING_S = 0.06
 CONTACT_SMOOTHING_S = 0.2
 """Time constants of the velocity; the motion of touching instruments is known less well."""
 
+RENEW_S = 0.09
+"""A look is brought up to date no more often than this: jaws open slowly, and it costs as much as to find the look."""
+
 
 @dataclass(frozen=True)
 class TrackedLayer:
@@ -65,6 +68,7 @@ class Track:
         self.rooted = False
         self.shape: UInt8Array | None
         self._look: Look | None
+        self._renewed_s: float
         self._place: Placement
         self._see(classes, pose)
 
@@ -99,8 +103,14 @@ class Track:
     def look(self) -> Look:
         """The shape with its classes, for as long as the instrument touches another."""
         if self._look is None:
-            self._look = Look(*self._seen)
+            self._look, self._renewed_s = Look(*self._seen), self.last_s
         return self._look
+
+    def renew_look(self, time_s: float, place: Placement, cells: UInt8Array, classes: UInt8Array) -> None:
+        """Bring the look up to date, if it was not lately; see `Look.renew`."""
+        if time_s - self._renewed_s >= RENEW_S:
+            self.look.renew(place, cells, classes)
+            self._renewed_s = time_s
 
     def overlaps(self, cells: UInt8Array, time_s: float) -> bool:
         """Whether a mask on the grid lies at least partly where the track should be by now."""

@@ -162,7 +162,8 @@ class Tracker:
         sights = finder.find(self._lately_seen(time_s, step_s))
         for sight in sights:
             if sight.place is not None:
-                self._put_off.append(partial(sight.track.look.renew, sight.place, sight.cells, foreground.classes))
+                renew = partial(sight.track.renew_look, time_s, sight.place, sight.cells, foreground.classes)
+                self._put_off.append(renew)
                 measure = partial(pose_of, sight.cells, grid.window)
                 sight.track.observe_contact(time_s, measure, sight.votes, sight.place)
             else:
