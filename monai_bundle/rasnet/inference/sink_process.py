@@ -164,6 +164,7 @@ def _serve(folder: Path, workers: int, frames: Connection, events: Connection) -
             RemoteFollower(folder, teller.note) as follower,
             CaseSink(case, teller, pool, follower) as sink,
         ):
+            pool.submit(os.getpid).result()  # one worker is there, and the others are about to be
             teller.tell("begun")
             while (batch := _receive(frames)) is not None:
                 sink.take(batch)
