@@ -97,6 +97,15 @@ class TestDrawOverlay:
         assert changed(ringed, plain)[y - 8 : y + 9, x - 8 : x + 9].any()
         assert tuple(ringed[y, x]) == tuple(plain[y, x])
 
+    def test_the_corner_can_be_read_where_an_instrument_lies_in_it(self) -> None:
+        mask = np.zeros((512, 640), np.uint8)
+        mask[:60, :300] = 2
+        alone = draw_overlay(grey(), mask * 0, LAYERS, status="predicted", time_s=1.0)[:60, :300]
+        letters = (alone == 255).all(axis=2)
+        assert letters.sum() > 100
+        over = draw_overlay(grey(), mask, LAYERS, status="predicted", time_s=1.0)[:60, :300]
+        assert (over[letters] == 255).all()
+
     def test_masks_of_a_person_are_told_from_predictions(self) -> None:
         pictures = [draw_overlay(grey(), None, LAYERS, status=status) for status in ("predicted", "corrected")]
         assert changed(*pictures).any()

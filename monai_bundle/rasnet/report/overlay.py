@@ -86,15 +86,15 @@ class OverlayPainter:
         """Draw one frame; arguments and result as `draw_overlay` has them."""
         picture: UInt8Array = rgb.copy()
         scale = min(rgb.shape[:2]) / _REFERENCE_HEIGHT
-        words = NOT_SEGMENTED if mask is None and status is None else status
-        corner = self._paint_corner(picture, scale, words, time_s)
         if mask is None:
+            self._paint_corner(picture, scale, status or NOT_SEGMENTED, time_s)
             return picture
         shown: UInt8Array = cv2.LUT(mask, self._known)
         present = [self._layers[value] for value in mask_values(shown) if value]
         tips = [found.tip for found in measurements or () if found.tip is not None and found.layer in self._layers]
         if present:
             self._paint_layers(picture, shown, present, scale)
+        corner = self._paint_corner(picture, scale, status, time_s)  # also where an instrument lies in it
         self._paint_tips(picture, tips, scale)
         self._paint_names(picture, shown, present, scale, tips, corner)
         return picture
