@@ -45,7 +45,7 @@ PLANS: dict[str, list[tuple[str, str]]] = {
     "cuda": [
         ("limits", ""),
         ("network", "--seconds 1"),
-        ("speed", "--frames 1500 --size 1920x1080 --repeat 2"),
+        ("speed", "--frames 3000 --size 1920x1080 --repeat 2"),
         ("live", ""),
         ("speed", "--frames 300"),
         ("startup", "--times 2"),

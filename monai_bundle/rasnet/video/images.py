@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from rasnet.errors import RASNetError
+from rasnet.video.png import metadata_follows_pixels
 from rasnet.video.source import SourceKind, VideoSource
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
@@ -134,7 +135,10 @@ def _upright_size(file: Path) -> tuple[int, int]:
     with Image.open(file) as image:
         _refuse_32_bits(image, file)
         width, height = image.size
-        quarter_turn = image.getexif().get(EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
+        # Pillow decodes a PNG file to find EXIF that may lie behind its pixels: 17 ms each at 1920x1080.
+        in_header = image.format == "PNG" and not metadata_follows_pixels(file)
+        exif = Image.Image.getexif(image) if in_header else image.getexif()
+        quarter_turn = exif.get(EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
     return (width, height) if quarter_turn else (height, width)
 
 
