@@ -5,6 +5,7 @@ A run is what `performance.py` gathered on one machine. Nothing is listed that i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -37,12 +38,21 @@ def write_page(runs: Sequence[Run]) -> str:
     Args:
         runs: of `performance.py`, of different machines or devices.
     """
-    return "\n".join([INTRODUCTION, *(line for run in runs for line in _section(run))])
+    sections = (line for title, run in zip(_titles(runs), runs, strict=True) for line in _section(title, run))
+    return "\n".join([INTRODUCTION, *sections])
 
 
-def _section(run: Run) -> Iterator[str]:
-    machine, results = run["machine"], run["results"]
-    yield f"## {machine.get('gpu', machine['cpu'])}\n"
+def _titles(runs: Sequence[Run]) -> list[str]:
+    """What was measured on, by run; several of a kind are numbered, as they need not be equally fast."""
+    kinds = [str(run["machine"].get("gpu", run["machine"]["cpu"])) for run in runs]
+    several = {kind for kind, count in Counter(kinds).items() if count > 1}
+    numbers = [kinds[: place + 1].count(kind) for place, kind in enumerate(kinds)]
+    return [f"{kind}, machine {n}" if kind in several else kind for kind, n in zip(kinds, numbers, strict=True)]
+
+
+def _section(title: str, run: Run) -> Iterator[str]:
+    results = run["results"]
+    yield f"## {title}\n"
     yield from _machine(run)
     bounds = Bounds.of(results["limits"][0]) if "limits" in results else None
     for title, lines in (

@@ -241,3 +241,10 @@ def test_videos_have_as_many_frames_as_asked_for(frames: int, tmp_path: Path) ->
 
     with open_source(make_video(tmp_path, "64x64", frames)) as video:
         assert (len(video), video.height, video.width) == (frames, 64, 64)
+
+
+def test_machines_of_a_kind_are_told_apart(measured: Run) -> None:
+    other = measured | {"machine": measured["machine"] | {"gpu": "some GPU"}}
+    page = write_page([measured | {"results": {}}, other | {"results": {}}, other | {"results": {}}])
+    titles = [line for line in page.splitlines() if line.startswith("## ")]
+    assert titles == [f"## {measured['machine']['cpu']}", "## some GPU, machine 1", "## some GPU, machine 2"]
