@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -28,7 +27,19 @@ from rasnet.progress import RichProgress
 MOST_GROWTH = 1.05
 
 # Linux counts in KiB, macOS in bytes.
-_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+# A process begins with the peak of the one that started it (Linux, exec), so a small one stands between: this one makes
+# the videos. What the command says comes first, then its peak.
+_LAUNCH = """
+import json, os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:])
+_, status, usage = os.wait4(process.pid, 0)
+print(json.dumps({"event": "peak", "rss": usage.ru_maxrss}), flush=True)
+sys.exit(status != 0)
+"""
+LAUNCHER = (sys.executable, "-c", _LAUNCH)
 
 
 class Run(NamedTuple):
@@ -52,23 +63,22 @@ def segment(video: Path, case: Path, weights: Path, device: str) -> Run:
     command = [*RASNET, "segment", str(video), str(case), "--device", device, "--progress", "json"]
     command += ["--weights", str(weights)]
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    peak, done = 0, 0
+    process = subprocess.Popen([*LAUNCHER, *command], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    with RichProgress() as progress:
+    with process, RichProgress() as progress:
         for line in process.stdout:
             event = json.loads(line)
             if event["event"] == "start":
                 progress.start(video.stem, event["total"])
-                done = 0
             elif event["event"] == "progress":
                 progress.advance(event["frame"], event["done"] - done)
                 done = event["done"]
-    # wait4 tells of this one process; getrusage would tell of the largest child so far.
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+            elif event["event"] == "peak":
+                peak = event["rss"]
     if process.returncode:
-        raise SystemExit(f"rasnet segment ended with exit code {process.returncode}")
-    return Run(usage.ru_maxrss * _RSS_UNIT / 1e6, time.perf_counter() - began)
+        raise SystemExit("rasnet segment failed, and told above why")
+    return Run(peak * RSS_UNIT / 1e6, time.perf_counter() - began)
 
 
 def main() -> None:
