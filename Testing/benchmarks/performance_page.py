@@ -5,7 +5,6 @@ A run is what `performance.py` gathered on one machine. Nothing is listed that i
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -45,9 +44,10 @@ def write_page(runs: Sequence[Run]) -> str:
 def _titles(runs: Sequence[Run]) -> list[str]:
     """What was measured on, by run; several of a kind are numbered, as they need not be equally fast."""
     kinds = [str(run["machine"].get("gpu", run["machine"]["cpu"])) for run in runs]
-    several = {kind for kind, count in Counter(kinds).items() if count > 1}
-    numbers = [kinds[: place + 1].count(kind) for place, kind in enumerate(kinds)]
-    return [f"{kind}, machine {n}" if kind in several else kind for kind, n in zip(kinds, numbers, strict=True)]
+    return [
+        f"{kind}, machine {kinds[: place + 1].count(kind)}" if kinds.count(kind) > 1 else kind
+        for place, kind in enumerate(kinds)
+    ]
 
 
 def _section(title: str, run: Run) -> Iterator[str]:
@@ -55,7 +55,7 @@ def _section(title: str, run: Run) -> Iterator[str]:
     yield f"## {title}\n"
     yield from _machine(run)
     bounds = Bounds.of(results["limits"][0]) if "limits" in results else None
-    for title, lines in (
+    for heading, lines in (
         ("Goals", goals_of(results, bounds)),
         ("Side by side", _comparisons(results.get("comparison", ()))),
         ("Where the time goes", _speeds(results.get("speed", ()), bounds)),
@@ -67,7 +67,7 @@ def _section(title: str, run: Run) -> Iterator[str]:
         ("What the machine can do at most", _peaks(results.get("limits", ()))),
     ):
         if written := list(lines):
-            yield f"### {title}\n"
+            yield f"### {heading}\n"
             yield from written
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,8 +19,8 @@ from cases import HEIGHT, WIDTH, make_case
 from rasnet.case import Case
 from rasnet.errors import RASNetError
 from rasnet.inference.frames import FrameBatch
-from rasnet.inference.sink import CaseSink, told_of_a_kill
-from rasnet.inference.sink_process import SinkProcess, worthwhile_workers
+from rasnet.inference.sink import CaseSink
+from rasnet.inference.sink_process import SinkProcess, told_of_a_kill, worthwhile_workers
 from rasnet.masks import Mask
 from rasnet.progress import SilentProgress
 from rasnet.video import RegionOfInterest
@@ -166,6 +166,32 @@ def test_any_of_its_processes_may_be_killed(number: int, tmp_path: Path) -> None
     else:
         assert said == str(told_of_a_kill(BrokenExecutor()))
     assert [row.index for row in case.frames()][:2] == [0, 1]
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="needs a system that tells whose child a process is")
+@pytest.mark.parametrize("wanted", [1, 2])  # the one that draws alone, as it begins first; or both
+def test_a_process_that_is_killed_while_it_begins_is_one_sentence(wanted: int, tmp_path: Path) -> None:
+    case = make_case(tmp_path)
+
+    def kill() -> None:
+        def begun() -> set[int]:
+            return {child for process in multiprocessing.active_children() for child in children_of(process.pid)}
+
+        wait_until(lambda: len(begun()) >= wanted)
+        for child in begun():
+            os.kill(child, signal.SIGKILL)
+
+    with ThreadPoolExecutor(1) as killer:
+        killed = killer.submit(kill)
+        with (
+            pytest.raises(RASNetError, match="a process that draws masks was killed"),
+            SinkProcess(case, workers=1),
+        ):
+            pytest.fail("it began without the process that was killed")
+        killed.result()
+    with SinkProcess(case, workers=1) as again:
+        write(again, case.missing())
+    assert case.missing() == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from rasnet.case import Case, PredictedFrame
 from rasnet.cores import usable_cores
-from rasnet.errors import RASNetError
 from rasnet.forwarded import Forwarded
 from rasnet.inference.following import Follower, Foregrounds, RemoteFollower
 from rasnet.inference.frames import FrameBatch
@@ -77,6 +76,7 @@ class CaseSink:
 
     Raises:
         RASNetError: on entering, when another program is writing into the case.
+        BrokenExecutor: a process of the pool's or the follower's was killed.
     """
 
     def __init__(
@@ -113,10 +113,7 @@ class CaseSink:
     def take(self, batch: Sequence[Chunk]) -> None:
         """Take a batch; as `write`."""
         self._raise_error()
-        try:
-            prepared = [self._pool.submit(_prepare, self.follower.preparation, chunk.classes) for chunk in batch]
-        except BrokenExecutor as killed:
-            raise told_of_a_kill(killed) from killed
+        prepared = [self._pool.submit(_prepare, self.follower.preparation, chunk.classes) for chunk in batch]
         self._queue.put(list(zip(batch, prepared, strict=True)))
 
     def _work(self) -> None:
@@ -143,7 +140,7 @@ class CaseSink:
 
     def _raise_error(self) -> None:
         if self._error is not None:
-            raise told_of_a_kill(self._error)
+            raise self._error
 
     def __enter__(self) -> CaseSink:
         self._writer.__enter__()
@@ -160,8 +157,6 @@ class CaseSink:
             failure = error or self._error
             try:
                 self._writer.__exit__(type(failure) if failure else None, failure, trace)
-            except BrokenExecutor as killed:
-                raise told_of_a_kill(killed) from killed
             finally:
                 self._threads.shutdown(cancel_futures=True)
         self._propose_types()
@@ -170,11 +165,7 @@ class CaseSink:
 
     def _propose_types(self) -> None:
         model = self.case.info.model
-        try:
-            layers = self.follower.layers
-        except BrokenExecutor as killed:
-            raise told_of_a_kill(killed) from killed
-        for layer in layers:
+        for layer in self.follower.layers:
             if layer.type is not None:
                 self.case.propose_type(layer.id, layer.type, who=model.name if model else "rasnet")
 
@@ -196,12 +187,3 @@ def drawn(
     """
     for runs, drawing in zip(classes.value, drawings, strict=False):  # none is left of frames that were not tracked
         yield Outline(runs.foreground, grid).paint(drawing), runs.draw() if parts else None
-
-
-def told_of_a_kill(error: BaseException) -> BaseException:
-    """Give an error as it is, but one that says that a process is gone as a sentence."""
-    if isinstance(error, BrokenExecutor):
-        return RASNetError(
-            "a process that draws masks was killed, perhaps for memory; the same command goes on where it stopped"
-        )
-    return error

@@ -26,7 +26,7 @@ from rasnet.errors import RASNetError
 from rasnet.inference.backend import Backend
 from rasnet.inference.following import RemoteFollower
 from rasnet.inference.frames import FrameBatch
-from rasnet.inference.sink import CaseSink, Chunk, chunks, told_of_a_kill
+from rasnet.inference.sink import CaseSink, Chunk, chunks
 from rasnet.progress import Progress, SilentProgress
 from rasnet.remote import begin_helping
 from rasnet.spawning import fresh_processes
@@ -169,8 +169,18 @@ def _serve(folder: Path, workers: int, frames: Connection, events: Connection) -
             while (batch := _receive(frames)) is not None:
                 sink.take(batch)
     except BaseException as error:
-        known = isinstance(error, RASNetError)
-        teller.tell("failed", error if known else RuntimeError(f"{type(error).__name__}: {error}"))
+        told = told_of_a_kill(error)
+        known = isinstance(told, RASNetError)
+        teller.tell("failed", told if known else RuntimeError(f"{type(told).__name__}: {told}"))
+
+
+def told_of_a_kill(error: BaseException) -> BaseException:
+    """Give an error as it is, but one that says that a process is gone as a sentence."""
+    if isinstance(error, BrokenExecutor):
+        return RASNetError(
+            "a process that draws masks was killed, perhaps for memory; the same command goes on where it stopped"
+        )
+    return error
 
 
 def _receive(frames: Connection) -> list[Chunk] | None:

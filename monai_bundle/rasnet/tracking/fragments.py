@@ -44,11 +44,12 @@ def belonging(
         return 1 - covered
     inner = piece.pose.entry.contact == 0
     aligned = in_line(piece.pose, pose) and (inner or not seen_enters())
-    if aligned and distance() <= (NEAR if speck else GAP):
-        return 1 + distance()
-    if (inner or speck) and distance() <= NEAR:
-        return 2 + distance()
-    return None
+    if not (aligned or inner or speck):
+        return None
+    apart = distance()
+    if aligned and apart <= (NEAR if speck else GAP):
+        return 1 + apart
+    return 2 + apart if (inner or speck) and apart <= NEAR else None
 
 
 def in_line(part: Pose, whole: Pose) -> bool:

@@ -130,9 +130,8 @@ class Look:
 
         Samples that never come to lie on the grid, as most of a shaft beyond the border, count for nothing.
         """
-        x, y = self._pivot
-        pivot = np.array([[x + place.dx], [y + place.dy]], np.float32)
-        first = np.rint(self._turned(place.angle) + pivot) - SEARCH_CELLS
+        shift = np.array([[place.dx], [place.dy]], np.float32)
+        first = np.rint(self._turned(place.angle) + shift) - SEARCH_CELLS
         height, width = self._grid
         before, behind = np.float32(-len(_STEPS)), np.array([[width], [height]], np.float32)
         near = (first > before) & (first < behind)
@@ -140,11 +139,10 @@ class Look:
         return np.minimum(np.maximum(first.take(samples, axis=2), before), behind).astype(np.intp), samples
 
     def _turned(self, angle: float) -> npt.NDArray[np.float32]:
-        """The samples about the pivot, at every turn that is tried from an angle: (turns, 2, n) cells."""
+        """Where the samples lie before any shift, at every turn that is tried from an angle: (turns, 2, n) cells."""
         if self._turns is None or self._turns[0] != angle:
-            turns = np.radians(np.add(SEARCH_DEGREES, angle))
-            matrices = np.array([[np.cos(turns), -np.sin(turns)], [np.sin(turns), np.cos(turns)]])
-            self._turns = angle, (matrices.transpose(2, 0, 1) @ self._points).astype(np.float32)
+            motions = np.array([self._to_grid(Placement(0, 0, angle + turn)) for turn in SEARCH_DEGREES])
+            self._turns = angle, (motions[:, :, :2] @ self._points + motions[:, :, 2:]).astype(np.float32)
         return self._turns[1]
 
     def renew(self, place: Placement, cells: UInt8Array, classes: UInt8Array) -> None:
@@ -176,8 +174,7 @@ class Look:
         cells = np.flatnonzero(self._canvas > 0)
         cells = cells[:: max(1, len(cells) // SAMPLES)]
         rows, columns = np.divmod(cells, self._canvas.shape[1])
-        (x, y), (left, top) = self._pivot, self._origin
-        self._points = np.array([columns + (left - x), rows + (top - y)])
+        self._points = np.array([columns, rows], np.float64)
         self._point_classes = self._canvas.ravel()[cells]
         shown = np.bincount(self._point_classes) > 0
         self._kinds: list[int] = np.flatnonzero(shown).tolist()

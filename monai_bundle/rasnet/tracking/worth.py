@@ -25,7 +25,7 @@ WORTH_UNIT = 40
 """What a cell is worth to a look, by the sum of these: one that nobody else explains weighs most, one off the
 component speaks against a place. Whole numbers (in fortieths), so that equal places are exactly equal."""
 
-NOTHING = 40
+NOTHING = -min(WORTHS)
 """Stands for a worth of 0: OpenCV adds bytes from 0 up, in half of numpy's time."""
 
 OFF_GRID = 255
